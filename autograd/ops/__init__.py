@@ -1,0 +1,1 @@
+"""One Function per operation, one file per family; samples stand beside each."""
