@@ -1,0 +1,301 @@
+"""Memory and threads of the host: what makes NumPy train fast.
+
+    empty(shape, dtype)          like np.empty, but big blocks are used again: fresh memory costs more than arithmetic
+    parallel(fn, n, work)        fn(0, n), or fn(0, i), fn(i, j), … in the caller and in resident threads at once
+
+NumPy's loops and BLAS let go of the GIL, so Python threads do run side by side, if each has enough to do: under
+`SPLIT` elements nothing is split. OpenBLAS's own threads keep spinning on a core for a while after a product, and a split
+loop beside them starves: so inside a split, and for some products after one (`blas_alone`), BLAS gets one thread.
+"""
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import ctypes
+import glob
+import math
+import os
+import sys
+import threading
+
+import numpy as np
+
+SMALL = 1 << 16          # bytes below which malloc is fast enough
+SPLIT = 1 << 17          # elements below which handing over work costs more than it gains
+PIECE = 1 << 17          # elements per call in chains of passes: the operands stay in the cache
+ALIGN = 64               # bytes: a cache line, and the widest vector
+
+
+def _fill_nothing():
+    return None
+
+
+#: Returns the byte that fresh memory is filled with, or None. `arrays` sets it, so that tests can poison what is fresh.
+fill_fresh = _fill_nothing
+
+
+# --- memory ---
+
+def _memory_limit():
+    """At most a quarter of the machine, at most 4 GiB."""
+    try:
+        return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4, 4 << 30)
+    except (AttributeError, ValueError, OSError):        # not on Windows
+        return 1 << 30
+
+
+class BufferPool:
+    """Blocks by size class; one that nobody but the pool refers to is free. Views keep their block alive through `base`."""
+
+    def __init__(self, limit):
+        self.limit, self.held, self.lock = limit, 0, threading.Lock()
+        self.classes: dict[int, list] = {}
+        probe = [(np.empty(1, np.uint8), 0)]
+        self.idle = sys.getrefcount(probe[0][0])
+
+    @staticmethod
+    def size_class(nbytes):
+        """`nbytes` rounded up by at most an eighth (or 64 KB), so that similar sizes share blocks."""
+        step = max(SMALL, 1 << max(0, nbytes.bit_length() - 4))
+        return -(-nbytes // step) * step
+
+    def take(self, shape, dtype, nbytes):
+        """An array of this shape in a free block, or in a new one."""
+        size = self.size_class(nbytes)
+        with self.lock:
+            blocks = self.classes.get(size)
+            if blocks is None:
+                blocks = self.classes[size] = []
+            for i in range(len(blocks)):
+                if sys.getrefcount(blocks[i][0]) == self.idle:
+                    return np.ndarray(shape, dtype, *blocks[i])
+            if self.held + size > self.limit:
+                self._drop(self.held + size - self.limit)
+                if self.held + size > self.limit:        # all of it is in use: nothing to keep for later either
+                    return np.empty(shape, dtype)
+            block = np.empty(size + ALIGN, np.uint8)
+            blocks.append((block, -block.ctypes.data % ALIGN))
+            self.held += size
+            return np.ndarray(shape, dtype, *blocks[-1])
+
+    def _drop(self, nbytes):
+        """Let go of free blocks, biggest first, until at least `nbytes` are gone or none is left."""
+        for size in sorted(self.classes, reverse=True):
+            blocks = self.classes[size]
+            for i in reversed(range(len(blocks))):
+                if nbytes <= 0:
+                    return
+                if sys.getrefcount(blocks[i][0]) == self.idle:
+                    del blocks[i]
+                    self.held -= size
+                    nbytes -= size
+
+    def trim(self):
+        """Let go of all free blocks."""
+        with self.lock:
+            self._drop(self.held)
+
+
+pool = BufferPool(_memory_limit())
+
+
+def empty(shape, dtype):
+    """An uninitialised C-contiguous array; from 64 KB on in a block that is used again when no view of it is left.
+
+    shape: tuple of ints.
+    """
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+    array = np.empty(shape, dtype) if nbytes < SMALL else pool.take(shape, dtype, nbytes)
+    fill = fill_fresh()
+    if fill is not None and nbytes:
+        array.reshape(-1).view(np.uint8).fill(fill)
+    return array
+
+
+# --- BLAS ---
+
+class Blas:
+    """The thread count of the BLAS that NumPy uses, where it is an OpenBLAS that can be told (`known`)."""
+
+    def __init__(self):
+        self.users, self.saved, self.lock = 0, 1, threading.Lock()
+        self.get, self.set = self._find()
+        self.known = self.set is not None
+
+    @staticmethod
+    def _find():
+        """OpenBLAS's get and set functions, or (None, None)."""
+        here = os.path.dirname(np.__file__)
+        files = [f for folder in (here + ".libs", os.path.join(here, ".dylibs"), os.path.join(here, ".libs"))
+                 for f in glob.glob(os.path.join(glob.escape(folder), "*openblas*"))]
+        with contextlib.suppress(OSError), open("/proc/self/maps") as maps:     # NumPy built against a system library
+            files += sorted({line.split()[-1] for line in maps if "openblas" in line})
+        for file in files:
+            with contextlib.suppress(OSError):
+                library = ctypes.CDLL(file)
+                for name in ("scipy_openblas_%s_num_threads64_", "scipy_openblas_%s_num_threads",
+                             "openblas_%s_num_threads64_", "openblas_%s_num_threads"):
+                    if hasattr(library, name % "set"):
+                        get, set = getattr(library, name % "get"), getattr(library, name % "set")
+                        get.restype, get.argtypes, set.restype, set.argtypes = ctypes.c_int, (), None, (ctypes.c_int,)
+                        return get, set
+        return None, None
+
+    def __enter__(self):
+        """One thread from here on; several callers may overlap, the last to leave restores the count."""
+        with self.lock:
+            if self.users == 0:
+                self.saved = self.get()
+                if self.saved != 1:
+                    self.set(1)
+            self.users += 1
+
+    def __exit__(self, *exception):
+        with self.lock:
+            self.users -= 1
+            if self.users == 0 and self.saved != 1:
+                self.set(self.saved)
+
+
+_blas: Blas | None = None
+
+
+def blas():
+    """The one `Blas`, found at the first call. `with blas(): …` runs it on one thread (only if `blas().known`)."""
+    global _blas
+    if _blas is None:
+        _blas = Blas()
+    return _blas
+
+
+# --- threads ---
+
+class Worker:
+    """A resident thread: `give` hands it a call, `wait` returns when the call has ended and re-raises what it raised."""
+
+    def __init__(self):
+        self.start, self.done, self.call, self.error = threading.Lock(), threading.Lock(), None, None
+        self.start.acquire()
+        self.done.acquire()
+        threading.Thread(target=self._serve, name="tritonnet-host", daemon=True).start()
+
+    def _serve(self):
+        while True:
+            self.start.acquire()
+            try:
+                self.call[0](*self.call[1:])
+            except BaseException as error:               # re-raised by wait in the thread that gave the work
+                self.error = error
+            self.call = None                             # or arguments would live until the next call
+            self.done.release()
+
+    def give(self, *call):
+        self.call = call
+        self.start.release()
+
+    def wait(self):
+        self.done.acquire()
+        error, self.error = self.error, None
+        return error
+
+
+class Team:
+    """The caller and its resident threads, which one caller has at a time."""
+
+    def __init__(self, threads):
+        self.threads, self.workers, self.busy = threads, [], threading.Lock()
+        self.recent = 0                                  # products still to come before BLAS gets its threads back
+
+    def run(self, fn, bounds):
+        """fn(i, j) over neighbouring bounds, the first part in this thread."""
+        while len(self.workers) < len(bounds) - 2:
+            self.workers.append(Worker())
+        used, errors = self.workers[:len(bounds) - 2], []
+        for worker, i, j in zip(used, bounds[1:], bounds[2:]):
+            worker.give(contextvars.copy_context().run, fn, i, j)    # NumPy's errstate is a context variable
+        try:
+            fn(bounds[0], bounds[1])
+        finally:
+            errors = [error for worker in used if (error := worker.wait()) is not None]
+        if errors:
+            raise errors[0]
+
+
+def _default_threads():
+    """The cores this process may use, or OMP_NUM_THREADS, which people already set for NumPy."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:                               # macOS, Windows
+        cores = os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(asked)) if asked.isdigit() and int(asked) > 0 else cores
+
+
+_team = Team(_default_threads())
+
+
+def get_num_threads():
+    """How many threads `parallel` may use, the caller's included."""
+    return _team.threads
+
+
+def set_num_threads(n):
+    """Let `parallel` use `n` threads, the caller's included; 1 splits nothing. BLAS's own setting stays as it is."""
+    if n < 1:
+        raise ValueError(f"set_num_threads: expected a positive number of threads, got {n}")
+    _team.threads = n
+
+
+def parallel(fn, n, work, piece=None, uses_blas=False):
+    """Call fn(i, j) over parts of range(n), at the same time in several threads where it pays.
+
+    work: elements that all of it touches (for products: multiply-adds / 200); under `SPLIT` nothing is split.
+    piece: cut each thread's part further into calls of at most so many of the n, for chains of passes that should stay in
+    the cache.  uses_blas: fn multiplies matrices; BLAS has one thread meanwhile, and nothing is split if it cannot be told.
+    Parts run in any order and must not overlap in what they write. A second caller, or a call from inside, runs alone.
+    """
+    if piece is not None:
+        fn = _in_pieces(fn, max(1, piece))
+    parts = min(_team.threads, n, 2 * work // SPLIT)
+    if parts < 2 or uses_blas and not blas().known or not _team.busy.acquire(blocking=False):
+        fn(0, n)
+        return
+    try:
+        _team.recent = 256
+        bounds = [n * k // parts for k in range(parts + 1)]
+        if uses_blas:
+            with blas():
+                _team.run(fn, bounds)
+        else:
+            _team.run(fn, bounds)
+    finally:
+        _team.busy.release()
+
+
+def _in_pieces(fn, piece):
+    """fn over pieces of its range."""
+    def pieces(i, j):
+        for k in range(i, j, piece):
+            fn(k, min(k + piece, j))
+    return pieces
+
+
+def blas_alone():
+    """Whether BLAS may use its own threads now: no loop was split of late. To be asked once per product."""
+    if _team.recent == 0:
+        return True
+    _team.recent -= 1
+    return not blas().known
+
+
+def _after_fork():
+    """A child has none of the threads, and locks as they happened to be: start afresh."""
+    global _team
+    _team = Team(_team.threads)
+    pool.lock = threading.Lock()
+    if _blas is not None:
+        _blas.lock, _blas.users = threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):                      # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
