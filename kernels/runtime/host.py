@@ -4,8 +4,8 @@
     parallel(fn, n, work)        fn(0, n), or fn(0, i), fn(i, j), … in the caller and in resident threads at once
 
 NumPy's loops and BLAS let go of the GIL, so Python threads do run side by side, if each has enough to do: under
-`SPLIT` elements nothing is split. OpenBLAS's own threads keep spinning on a core for a while after a product, and a split
-loop beside them starves: so inside a split, and for some products after one (`blas_alone`), BLAS gets one thread.
+`SPLIT` elements nothing is split. OpenBLAS's own threads keep spinning on a core for a while after a product, and a
+split loop beside them starves: so inside a split, and for some products after one (`blas_alone`), BLAS gets one thread.
 """
 from __future__ import annotations
 
@@ -26,12 +26,8 @@ PIECE = 1 << 17          # elements per call in chains of passes: the operands s
 ALIGN = 64               # bytes: a cache line, and the widest vector
 
 
-def _fill_nothing():
-    return None
-
-
 #: Returns the byte that fresh memory is filled with, or None. `arrays` sets it, so that tests can poison what is fresh.
-fill_fresh = _fill_nothing
+fill_fresh = lambda: None
 
 
 # --- memory ---
@@ -45,7 +41,7 @@ def _memory_limit():
 
 
 class BufferPool:
-    """Blocks by size class; one that nobody but the pool refers to is free. Views keep their block alive through `base`."""
+    """Blocks by size class; one that nobody but the pool refers to is free. Views keep theirs alive through `base`."""
 
     def __init__(self, limit):
         self.limit, self.held, self.lock = limit, 0, threading.Lock()
@@ -71,7 +67,7 @@ class BufferPool:
                     return np.ndarray(shape, dtype, *blocks[i])
             if self.held + size > self.limit:
                 self._drop(self.held + size - self.limit)
-                if self.held + size > self.limit:        # all of it is in use: nothing to keep for later either
+                if self.held + size > self.limit:        # all of it is in use
                     return np.empty(shape, dtype)
             block = np.empty(size + ALIGN, np.uint8)
             blocks.append((block, -block.ctypes.data % ALIGN))
@@ -171,7 +167,7 @@ def blas():
 # --- threads ---
 
 class Worker:
-    """A resident thread: `give` hands it a call, `wait` returns when the call has ended and re-raises what it raised."""
+    """A resident thread: `give` hands it a call, `wait` returns when the call has ended, with what it raised or None."""
 
     def __init__(self):
         self.start, self.done, self.call, self.error = threading.Lock(), threading.Lock(), None, None
@@ -184,7 +180,7 @@ class Worker:
             self.start.acquire()
             try:
                 self.call[0](*self.call[1:])
-            except BaseException as error:               # re-raised by wait in the thread that gave the work
+            except BaseException as error:               # re-raised in the thread that gave the work
                 self.error = error
             self.call = None                             # or arguments would live until the next call
             self.done.release()
@@ -210,7 +206,7 @@ class Team:
         """fn(i, j) over neighbouring bounds, the first part in this thread."""
         while len(self.workers) < len(bounds) - 2:
             self.workers.append(Worker())
-        used, errors = self.workers[:len(bounds) - 2], []
+        used = self.workers[:len(bounds) - 2]
         for worker, i, j in zip(used, bounds[1:], bounds[2:]):
             worker.give(contextvars.copy_context().run, fn, i, j)    # NumPy's errstate is a context variable
         try:
@@ -250,8 +246,9 @@ def parallel(fn, n, work, piece=None, uses_blas=False):
     """Call fn(i, j) over parts of range(n), at the same time in several threads where it pays.
 
     work: elements that all of it touches (for products: multiply-adds / 200); under `SPLIT` nothing is split.
-    piece: cut each thread's part further into calls of at most so many of the n, for chains of passes that should stay in
-    the cache.  uses_blas: fn multiplies matrices; BLAS has one thread meanwhile, and nothing is split if it cannot be told.
+    piece: cut each thread's part further into calls of at most so many of the n, for chains of passes that should stay
+    in the cache.  uses_blas: fn multiplies matrices; BLAS has one thread meanwhile, and where it cannot be told so
+    nothing is split.
     Parts run in any order and must not overlap in what they write. A second caller, or a call from inside, runs alone.
     """
     if piece is not None:
