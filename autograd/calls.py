@@ -1,0 +1,121 @@
+"""`autograd.backward` and `autograd.grad` on tensors: checks of arguments, then the tape."""
+
+from __future__ import annotations
+
+from tritonnet.autograd import function, tape
+from tritonnet.autograd.function import make
+from tritonnet.autograd.mode import state
+from tritonnet.kernels import arrays
+from tritonnet.kernels.dtypes import is_float
+
+
+def _tuple(x):
+    return (x,) if isinstance(x, function.Tensor) else tuple(x)
+
+
+def _roots(outputs, gradients, create_graph):
+    """Pairs of (where to start, gradient), with the implicit 1 of a scalar."""
+    if len(gradients) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
+    roots = []
+    for i, (y, g) in enumerate(zip(outputs, gradients)):
+        if not isinstance(y, function.Tensor):
+            raise TypeError(f"element {i} of tensors is a {type(y).__name__}: expected a Tensor")
+        if not y.requires_grad:
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if g is None:
+            if y.array.size != 1:
+                raise RuntimeError(f"grad can be implicitly created only for scalar outputs, not for shape {tuple(y.array.shape)}")
+            g = make(arrays.full(y.array.shape, 1, y.array.dtype, y.array))
+        elif not isinstance(g, function.Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+        elif g.array.shape != y.array.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {tuple(g.array.shape)} and output[{i}] has a "
+                f"shape of {tuple(y.array.shape)}."
+            )
+        elif not is_float(g.array.dtype):
+            raise RuntimeError(f"gradient {i} must be of floating-point type, got {g.array.dtype}")
+        roots.append((y.node or y, g if create_graph else g.array))
+    return roots
+
+
+def _sum_tensors(before, grad, shape, dtype):
+    """Gradients of recorded backward passes are tensors: fitted and added by recorded operations."""
+    if grad.array.shape != shape:
+        padded = (1,) * (grad.ndim - len(shape)) + tuple(shape)
+        axes = tuple(i for i, (g, n) in enumerate(zip(grad.array.shape, padded)) if g != n)
+        grad = (grad.sum(axes, keepdim=True) if axes else grad).reshape(shape)
+    if grad.array.dtype != dtype:
+        grad = grad._cast(dtype)
+    return grad if before is None else before + grad
+
+
+def _run(outputs, gradients, retain_graph, create_graph, inputs):
+    if gradients is None:
+        gradients = (None,) * len(outputs)
+    elif isinstance(gradients, function.Tensor):
+        gradients = (gradients,)
+    roots = _roots(outputs, tuple(gradients), create_graph)
+    before, state.grad = state.grad, bool(create_graph)
+    try:
+        return tape.backward(roots, create_graph if retain_graph is None else retain_graph, inputs,
+                             _sum_tensors if create_graph else None)
+    finally:
+        state.grad = before
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Add the gradients of `tensors` (weighted by `grad_tensors`, 1 for scalars) to `.grad` of the leaves.
+
+    inputs: only these leaves receive gradients. Raises RuntimeError for shapes that do not match, for tensors without
+    history, and when the graph was already used without retain_graph.
+    """
+    tensors = _tuple(tensors)
+    if inputs is None:
+        _run(tensors, grad_tensors, retain_graph, create_graph, None)
+        return
+    inputs = _tuple(inputs)
+    if not inputs:
+        raise RuntimeError("'inputs' argument to backward cannot be empty.")
+    found = _run(tensors, grad_tensors, retain_graph, create_graph, [x.node or x for x in inputs])
+    for x in inputs:
+        if (g := found.get(x.node or x)) is not None:
+            x.accumulate(g)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,
+         is_grads_batched=False, materialize_grads=False):
+    """The gradients of `outputs` with respect to `inputs`, as a tuple; nothing accumulates.
+
+    allow_unused: None instead of an error for inputs that do not matter; materialize_grads: zeros for them.
+    """
+    if is_grads_batched:
+        raise NotImplementedError("autograd.grad: is_grads_batched=True is not offered; call grad once per row")
+    outputs, inputs = _tuple(outputs), _tuple(inputs)
+    for i, x in enumerate(inputs):
+        if not x.requires_grad:
+            raise RuntimeError(f"One of the differentiated Tensors does not require grad: input {i}")
+    found = _run(outputs, grad_outputs, retain_graph, create_graph, [x.node or x for x in inputs])
+    results = []
+    for x in inputs:
+        g = found.get(x.node or x)
+        if g is None and materialize_grads:
+            g = arrays.zeros(x.array.shape, x.array.dtype, x.array)
+        elif g is None and not allow_unused:
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior."
+            )
+        results.append(g if g is None or isinstance(g, function.Tensor) else make(g))
+    return tuple(results)
+
+
+def Variable(data, requires_grad=False, volatile=False):
+    """PyTorch's old wrapper: returns the tensor itself (or a new one around data) with requires_grad set."""
+    t = data if isinstance(data, function.Tensor) else function.Tensor(data)
+    if volatile:
+        t = t.detach()
+    elif requires_grad and not t.requires_grad:
+        t = t.detach().requires_grad_()
+    return t
