@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tritonnet.autograd import function, tape
-from tritonnet.autograd.function import make
+from tritonnet.autograd.function import edge, make
 from tritonnet.autograd.mode import state
 from tritonnet.kernels import arrays
 from tritonnet.kernels.dtypes import is_float
@@ -36,7 +36,7 @@ def _roots(outputs, gradients, create_graph):
             )
         elif not is_float(g.array.dtype):
             raise RuntimeError(f"gradient {i} must be of floating-point type, got {g.array.dtype}")
-        roots.append((y.node or y, g if create_graph else g.array))
+        roots.append((edge(y), g if create_graph else g.array))
     return roots
 
 
@@ -78,9 +78,9 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     inputs = _tuple(inputs)
     if not inputs:
         raise RuntimeError("'inputs' argument to backward cannot be empty.")
-    found = _run(tensors, grad_tensors, retain_graph, create_graph, [x.node or x for x in inputs])
+    found = _run(tensors, grad_tensors, retain_graph, create_graph, [edge(x) for x in inputs])
     for x in inputs:
-        if (g := found.get(x.node or x)) is not None:
+        if (g := found.get(edge(x))) is not None:
             x.accumulate(g)
 
 
@@ -96,10 +96,10 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     for i, x in enumerate(inputs):
         if not x.requires_grad:
             raise RuntimeError(f"One of the differentiated Tensors does not require grad: input {i}")
-    found = _run(outputs, grad_outputs, retain_graph, create_graph, [x.node or x for x in inputs])
+    found = _run(outputs, grad_outputs, retain_graph, create_graph, [edge(x) for x in inputs])
     results = []
     for x in inputs:
-        g = found.get(x.node or x)
+        g = found.get(edge(x))
         if g is None and materialize_grads:
             g = arrays.zeros(x.array.shape, x.array.dtype, x.array)
         elif g is None and not allow_unused:

@@ -46,9 +46,14 @@ def make(array, node=None):
     return t
 
 
+def edge(tensor):
+    """Where a tensor's gradient goes: the node that made it, or itself."""
+    return (tensor.node if tensor.base is None else views.current_node(tensor)) or tensor
+
+
 def parents_of(args):
-    """Where each argument's gradient goes: a node, a leaf, or nowhere."""
-    return tuple([(a.node or a) if isinstance(a, Tensor) and a.requires_grad else None for a in args])
+    """Where each argument's gradient goes, or None."""
+    return tuple([edge(a) if isinstance(a, Tensor) and a.requires_grad else None for a in args])
 
 
 def record(node, arrays):
@@ -100,8 +105,9 @@ class Op(Node):
             node.parents = NO_PARENTS[len(args)] if len(args) < 9 else (None,) * len(args)
             out = cls.forward(node, *arrays, **kwargs)
             out = make(out) if type(out) is not tuple else tuple(map(make, out))
-        if cls.view:
-            mark_view(out, args[0], cls, args[1:], kwargs)
+        if cls.view and isinstance(args[0], Tensor):
+            for view in out if type(out) is tuple else (out,):
+                views.mark(view, args[0], cls, args[1:], kwargs)
         return out
 
     def save(self, array):
@@ -137,13 +143,6 @@ class Op(Node):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = f"{cls.__name__}Backward0"
-
-
-def mark_view(out, base, op, args, kwargs):
-    """Remember how each view is made from its base, so that an in-place change of the view reaches the base's history."""
-    if isinstance(base, Tensor):
-        for view in out if type(out) is tuple else (out,):
-            view.base = (base, op, args, kwargs)
 
 
 class Function(Node):
@@ -286,3 +285,6 @@ def once_differentiable(backward):
 
 
 FunctionCtx = Function
+
+
+from tritonnet.autograd import views  # noqa: E402  (views are made by Ops, and Ops mark views)

@@ -1,12 +1,63 @@
-"""Deep learning on hand-written Triton kernels, forward and backward, without torch."""
+"""Deep learning on hand-written Triton kernels, forward and backward, without torch.
 
-from pathlib import Path
+    import tritonnet as torch
+    import tritonnet.nn as nn
+
+The names are PyTorch's. Importing tritonnet costs little more than importing NumPy: Triton, the CUDA bindings, Pillow,
+tqdm and the rest are loaded when they are used.
+"""
+
+import importlib as _importlib
+from pathlib import Path as _Path
 
 if __name__ != "tritonnet":
     raise ImportError(f"{__name__} is a second copy of tritonnet: import tritonnet")
 
-_here = Path(__file__).resolve().parent
+_here = _Path(__file__).resolve().parent
 if not (_here / "kernels" / "__init__.py").is_file():  # a checkout: kernels/ lies beside this folder, not in it
     __path__.append(str(_here.parent))
 
 __version__ = "0.1.0"
+
+from tritonnet.autograd import (  # noqa: E402  (needs the path above)
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from tritonnet.device import device, get_default_device, set_default_device  # noqa: E402
+from tritonnet.dtype import *  # noqa: E402, F403
+from tritonnet.dtype import NAMES as _DTYPE_NAMES  # noqa: E402
+from tritonnet.dtype import dtype, finfo, iinfo  # noqa: E402
+from tritonnet.settings import *  # noqa: E402, F403
+from tritonnet.tensor import *  # noqa: E402, F403
+from tritonnet.tensor import Tensor  # noqa: E402
+from tritonnet.tensor.core import Size  # noqa: E402
+from tritonnet.tensor.printing import set_printoptions  # noqa: E402
+
+_SUBMODULES = {
+    "amp", "autograd", "backends", "cli", "cuda", "data", "kernels", "nn", "optim", "utils", "vision",
+}
+_LAZY = {"save": "serialization", "load": "serialization"}
+
+strided, contiguous_format, preserve_format, channels_last = (
+    "tritonnet.strided", "tritonnet.contiguous_format", "tritonnet.preserve_format", "tritonnet.channels_last"
+)
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return _importlib.import_module(f"tritonnet.{name}")
+    if name in _LAZY:
+        return getattr(_importlib.import_module(f"tritonnet.{_LAZY[name]}"), name)
+    if name.endswith("Tensor"):
+        from tritonnet.tensor.legacy import constructor
+
+        return constructor(name)
+    raise AttributeError(f"module 'tritonnet' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_SUBMODULES, *_LAZY})

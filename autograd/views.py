@@ -1,0 +1,79 @@
+"""Views on the tape: an in-place change of a view changes the history of its base, and of the base's other views."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tritonnet.autograd import tape
+from tritonnet.autograd.function import Op, new
+
+
+class View:
+    """How a tensor is made from the tensor that owns the memory: a path of view operations.
+
+    `seen`: the root's node when the tensor's own node was made; another one now means that the root was changed in
+    place since, and that the tensor's node has to be made anew.
+    """
+
+    __slots__ = ("root", "path", "seen")
+
+    def __init__(self, root, path):
+        self.root, self.path, self.seen = root, path, root.node
+
+
+def mark(out, base, op, args, kwargs):
+    """Note that `out` is op(base, *args, **kwargs) on the same memory, if it is (a reshape may have copied)."""
+    if tape.root(out.array) is tape.root(base.array):
+        before = base.base
+        step = (op, args, kwargs)
+        out.base = View(base, (step,)) if before is None else View(before.root, (*before.path, step))
+
+
+def current_node(tensor):
+    """The node of a view, made anew if its base was changed in place meanwhile."""
+    view = tensor.base
+    if view.root.node is not view.seen:
+        again = view.root
+        for op, args, kwargs in view.path:
+            again = op.apply(again, *args, **kwargs)
+        tensor.node, tensor.requires_grad, view.seen = again.node, again.requires_grad, view.root.node
+    return tensor.node
+
+
+def along(path, array):
+    """The same view of another array."""
+    for op, args, kwargs in path:
+        ctx = new(op)
+        ctx.saved, ctx.parents = (), (None,)
+        array = op.forward(ctx, array, *args, **kwargs)
+    return array
+
+
+class _CopySlices(Op):
+    """The base after `value` was written into a view of it: the view's gradient goes to `value`, the rest to the base."""
+
+    name = "CopySlices"
+
+    def forward(ctx, base, value, path):
+        ctx.path = path
+        return base
+
+    def backward(ctx, dy):
+        dbase = np.array(dy, order="C") if type(dy) is np.ndarray else dy.copy()
+        region = along(ctx.path, dbase)
+        dvalue = region.copy()
+        region.fill(0)
+        return dbase, dvalue
+
+
+def rebase(tensor, out):
+    """Give `tensor`, whose memory now holds the value of `out`, the history of `out`."""
+    if tensor.base is None:
+        tensor.node, tensor.requires_grad = out.node, out.requires_grad
+        return
+    root, path = tensor.base.root, tensor.base.path
+    if not (root.requires_grad or out.requires_grad):
+        return
+    changed = _CopySlices.apply(root, out, path)
+    root.node, root.requires_grad = changed.node, changed.requires_grad
+    current_node(tensor)

@@ -1,0 +1,319 @@
+"""Tensor: an array, the node that made it, and its gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tritonnet import dtype as dt
+from tritonnet.autograd import calls, tape, views
+from tritonnet.autograd.function import make, wrap_with
+from tritonnet.autograd.mode import state
+from tritonnet.device import device_of
+from tritonnet.kernels import arrays
+from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.dtypes import FLOATS, bool_, category
+from tritonnet.tensor import autograd_hooks as hooks
+from tritonnet.tensor.convert import Convert
+from tritonnet.tensor.elementwise import Elementwise
+from tritonnet.tensor.index import Index
+from tritonnet.tensor.linalg import Linalg
+from tritonnet.tensor.reduce import Reduce
+from tritonnet.tensor.rng import Rng
+from tritonnet.tensor.shape import Shape
+
+
+class Size(tuple):
+    """A shape: a tuple that prints as torch.Size does and knows its number of elements."""
+
+    __slots__ = ()
+
+    def numel(self):
+        """The product of the sizes."""
+        return int(np.prod(self, dtype=np.int64))
+
+    def __repr__(self):
+        return f"tritonnet.Size({list(self)})"
+
+    def __getitem__(self, key):
+        found = tuple.__getitem__(self, key)
+        return Size(found) if isinstance(key, slice) else found
+
+
+class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Convert, Rng):
+    """An n-dimensional array on the CPU or a GPU that records what is computed with it.
+
+    `array` is the NumPy or device array below; `node` the operation that made it, None for a leaf; `base` how it is a
+    view of another tensor. Methods carry PyTorch's names; operators broadcast and promote as PyTorch does.
+
+    >>> import tritonnet
+    >>> x = tritonnet.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    __slots__ = ("array", "grad", "requires_grad", "node", "base", "__dict__", "__weakref__")
+    __array_priority__ = 1000
+    __hash__ = object.__hash__
+    is_sparse = is_quantized = is_mkldnn = is_meta = False
+
+    def __new__(cls, *data, dtype=None, device=None):
+        """The old constructor: a nested list or an array gives float32, integers give an uninitialised shape."""
+        from tritonnet.tensor.creation import legacy
+
+        return legacy(cls, data, dtype, device)
+
+    def __init__(self, *data, **options):  # subclasses may call it: everything was done in __new__
+        pass
+
+    # what it is
+
+    @property
+    def shape(self):
+        return Size(self.array.shape)
+
+    @property
+    def dtype(self):
+        return dt.DTYPES[self.array.dtype]
+
+    @property
+    def device(self):
+        return device_of(self.array)
+
+    @property
+    def ndim(self):
+        return self.array.ndim
+
+    @property
+    def is_cuda(self):
+        return not is_host(self.array)
+
+    @property
+    def is_cpu(self):
+        return is_host(self.array)
+
+    @property
+    def is_leaf(self):
+        return self.node is None
+
+    @property
+    def layout(self):
+        return "tritonnet.strided"
+
+    @property
+    def itemsize(self):
+        return self.array.dtype.itemsize
+
+    @property
+    def nbytes(self):
+        return self.array.size * self.array.dtype.itemsize
+
+    def size(self, dim=None):
+        """The shape, or one of its sizes."""
+        if dim is None:
+            return Size(self.array.shape)
+        if not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"Dimension out of range (expected to be in range of [{-self.ndim}, {self.ndim - 1}], but got {dim})")
+        return self.array.shape[dim]
+
+    def dim(self):
+        """The number of dimensions."""
+        return self.array.ndim
+
+    ndimension = dim
+
+    def numel(self):
+        """The number of elements."""
+        return self.array.size
+
+    nelement = numel
+
+    def element_size(self):
+        """Bytes of one element."""
+        return self.array.dtype.itemsize
+
+    def stride(self, dim=None):
+        """Steps between elements along each dimension, in elements."""
+        item = self.array.dtype.itemsize
+        steps = tuple(s // item for s in self.array.strides) if is_host(self.array) else tuple(self.array.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self, memory_format=None):
+        """Whether elements lie in C order without gaps (channels-last order on request)."""
+        if memory_format is not None and str(memory_format).endswith("channels_last") and self.ndim == 4:
+            return self.permute(0, 2, 3, 1).is_contiguous()
+        return self.array.flags.c_contiguous if is_host(self.array) else self.array.contiguous
+
+    def data_ptr(self):
+        """The address of the first element."""
+        return self.array.ctypes.data if is_host(self.array) else self.array.ptr
+
+    def is_floating_point(self):
+        """Whether the element type is a floating-point one."""
+        return self.array.dtype in FLOATS
+
+    def is_complex(self):
+        """Never: there are no complex types."""
+        return False
+
+    def is_signed(self):
+        """Whether elements can be negative."""
+        return self.dtype.is_signed
+
+    def get_device(self):
+        """The device's index, -1 on the CPU."""
+        return -1 if is_host(self.array) else self.array.device.index
+
+    # gradients
+
+    @property
+    def grad_fn(self):
+        return self.node if self.base is None else views.current_node(self)
+
+    @property
+    def data(self):
+        return make(self.array)
+
+    @data.setter
+    def data(self, other):
+        if not isinstance(other, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
+        self.array = other.array
+
+    @property
+    def output_nr(self):
+        return getattr(self.node, "index", 0)
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+        """Add the gradients of this tensor to `.grad` of the leaves it was computed from.
+
+        gradient: what to weigh it with; not needed for a scalar. See autograd.backward.
+        """
+        calls.backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
+
+    def accumulate(self, grad):
+        """Add a gradient, an array or a tensor with history, to `.grad`. The tape calls it."""
+        if hooks.leaves:
+            grad = hooks.on_leaf(self, grad)
+        if isinstance(grad, Tensor):
+            self.grad = grad if self.grad is None else self.grad + grad
+        elif self.grad is None:
+            self.grad = make(grad if tape.unshared(grad) else grad.copy())
+        elif self.grad.requires_grad:
+            self.grad = self.grad + make(grad)
+        else:  # in place: optimizers and users hold on to .grad
+            write(self.grad.array, tape.add_arrays(self.grad.array, grad, in_place=True))
+        if hooks.after:
+            hooks.after_leaf(self)
+
+    def requires_grad_(self, requires_grad=True):
+        """Switch recording for this leaf; in place."""
+        if requires_grad and self.array.dtype not in FLOATS:
+            raise RuntimeError(f"only Tensors of floating point dtype can require gradients, this one is {self.dtype}")
+        if not requires_grad and self.node is not None:
+            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                               "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().")
+        self.requires_grad = bool(requires_grad)
+        return self
+
+    def detach(self):
+        """The same memory without history."""
+        return make(self.array)
+
+    def detach_(self):
+        """Forget the history, in place."""
+        if self.base is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self.node, self.requires_grad = None, False
+        return self
+
+    def register_hook(self, hook):
+        """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient."""
+        return hooks.register(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook):
+        """Call `hook(tensor)` after a leaf's gradient has been accumulated."""
+        return hooks.register_post_accumulate(self, hook)
+
+    def retain_grad(self):
+        """Keep `.grad` although this tensor is no leaf."""
+        hooks.retain(self)
+
+    @property
+    def retains_grad(self):
+        return hooks.retains(self)
+
+    # in-place changes
+
+    def _inplace(self, op, *args, **kwargs):
+        """Replace the contents by op(self, …), history included."""
+        self._check_inplace()
+        return self._become(op.apply(self, *args, **kwargs))
+
+    def _check_inplace(self):
+        if state.grad:
+            if self.requires_grad and self.node is None:
+                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+            if self.base is not None and self.base.root.requires_grad and self.base.root.node is None:
+                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+
+    def _become(self, out):
+        """Take over the value and the history of `out`, keeping memory, shape and element type."""
+        mine, new = self.array, out.array
+        if new.shape != mine.shape:
+            raise RuntimeError(f"output with shape {list(mine.shape)} doesn't match the broadcast shape {list(new.shape)}")
+        if new.dtype != mine.dtype:
+            if category(new.dtype) > category(mine.dtype) and not (mine.dtype == bool_ and new.dtype == bool_):
+                raise RuntimeError(f"result type {out.dtype} can't be cast to the desired output type {self.dtype}")
+            out = out._cast(self.dtype)
+        write(mine, out.array)
+        if state.grad and (out.requires_grad or self.requires_grad):
+            views.rebase(self, out)
+        return self
+
+    def __deepcopy__(self, memo):
+        if self.node is not None:
+            raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.")
+        if id(self) not in memo:
+            copied = memo[id(self)] = self._like(self.array.copy())
+            copied.requires_grad = self.requires_grad
+            copied.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
+            copied.__dict__.update(self.__dict__)
+        return memo[id(self)]
+
+    def _like(self, array):
+        """A leaf of the same class around another array."""
+        made = make(array)
+        if type(self) is not Tensor:
+            made.__class__ = type(self)
+        return made
+
+    def __reduce_ex__(self, protocol):
+        if self.node is not None:
+            raise RuntimeError("only leaf tensors can be pickled: detach() first")
+        return rebuild, (type(self), arrays.to_host(self.array), self.requires_grad, str(self.device))
+
+
+def write(target, source):
+    """Copy `source` into the memory of `target`, which may be strided, and note the change."""
+    if target is source:
+        pass
+    elif is_host(target) and is_host(source):
+        np.copyto(target, source)
+    elif is_host(target):
+        np.copyto(target, source.numpy())
+    else:
+        arrays.copy_into(target, source)
+    tape.modified(target)
+
+
+def rebuild(cls, host, requires_grad, device):
+    """Unpickle: a tensor from its host copy."""
+    made = make(host)
+    if device != "cpu":
+        made = made.to(device)
+    made.__class__, made.requires_grad = cls, requires_grad
+    return made
+
+
+wrap_with(Tensor)

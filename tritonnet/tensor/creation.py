@@ -1,0 +1,272 @@
+"""New tensors from data, shapes and ranges; random ones are in rng.py."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+import numpy as np
+
+from tritonnet import dtype as dt
+from tritonnet.autograd.function import make
+from tritonnet.device import place
+from tritonnet.kernels import arrays, dtypes
+from tritonnet.kernels.arrays import is_host
+from tritonnet.tensor.convert import from_dlpack
+from tritonnet.tensor.core import Tensor
+
+__all__ = [
+    "tensor", "as_tensor", "asarray", "from_numpy", "from_dlpack", "zeros", "ones", "empty", "full", "zeros_like",
+    "ones_like", "empty_like", "full_like", "arange", "linspace", "logspace", "eye", "scalar_tensor",
+]
+
+
+def _host_array(data):
+    """A NumPy array of nested lists, arrays, tensors or numbers, Python floats as the default type."""
+    if isinstance(data, np.ndarray):
+        dt.from_numpy_dtype(data.dtype)
+        return data if all(s >= 0 for s in data.strides) else data.copy()
+    if isinstance(data, Tensor):
+        return arrays.to_host(data.array)
+    if isinstance(data, np.generic):
+        return np.asarray(data)
+    if hasattr(data, "__array__") and not isinstance(data, (list, tuple)):
+        return np.asarray(data)
+    try:
+        found = np.array(data)
+    except ValueError:
+        raise ValueError(_ragged(data)) from None
+    if found.dtype == object and isinstance(data, (list, tuple)):
+        found = np.array([_host_array(d) for d in data])
+    if found.dtype.kind in "OUSV":
+        raise TypeError(f"tensor: expected numbers, nested lists of numbers or an array, got {_culprit(data)}")
+    if found.dtype.kind == "c":
+        raise TypeError("tensor: complex numbers are not offered")
+    if found.dtype == np.float64 and not _has_numpy_floats(data):
+        found = found.astype(dtypes.default_float)
+    if found.dtype == np.uint64 and found.size:
+        raise RuntimeError("Overflow when unpacking long: a Python integer does not fit int64")
+    return found
+
+
+def _has_numpy_floats(data):
+    """Whether nested lists hold NumPy values, which keep their type, rather than Python floats."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (np.ndarray, np.generic)) or hasattr(data, "__array__") and data.dtype in (np.float64, dt.float64)
+
+
+def _culprit(data):
+    """The first thing in nested lists that is no number, described."""
+    if isinstance(data, (list, tuple)):
+        for d in data:
+            if not isinstance(d, numbers.Number):
+                return _culprit(d)
+    return f"{data!r} ({type(data).__name__})" if not hasattr(data, "shape") else f"an array of {data.dtype}"
+
+
+def _ragged(data):
+    """What is uneven in nested lists."""
+    lengths = [len(d) if hasattr(d, "__len__") else None for d in data]
+    odd = next((i for i, n in enumerate(lengths) if n != lengths[0]), 0)
+    return (f"expected sequence of length {lengths[0]} at dim 1 (got {lengths[odd]})" if None not in lengths
+            else "expected nested sequences of equal lengths")
+
+
+def _finish(host, device, requires_grad):
+    """A leaf from a host array that nobody else holds."""
+    where = place(device)
+    made = make(host if where is None else arrays.to_device(host, where))
+    return made.requires_grad_() if requires_grad else made
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """A new leaf with a copy of data: numbers, nested lists, NumPy arrays or tensors.
+
+    Python floats become float32 (the default type), integers int64; NumPy arrays keep their type.
+
+    >>> import tritonnet
+    >>> tritonnet.tensor([[1, 2], [3, 4]]).dtype
+    tritonnet.int64
+    """
+    host = _host_array(data)
+    if dtype is None and isinstance(data, (list, tuple)) and not host.size and not hasattr(data, "dtype"):
+        host = host.astype(dtypes.default_float)
+    host = np.array(host, dtype=None if dtype is None else dt.numpy_dtype(dtype), order="C")
+    if device is None and isinstance(data, Tensor) and not is_host(data.array):
+        device = data.device
+    return _finish(host, device, requires_grad)
+
+
+def as_tensor(data, dtype=None, device=None):
+    """A tensor of data, without a copy where none is needed: a tensor stays itself, a NumPy array is shared."""
+    if isinstance(data, Tensor):
+        made = data if dtype is None else data._cast(dtype)
+        return made if device is None else made.to(device)
+    host = _host_array(data)
+    wanted = host.dtype if dtype is None else dt.numpy_dtype(dtype)
+    return _finish(host if host.dtype == wanted else host.astype(wanted), device, False)
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """As as_tensor; copy=True copies always."""
+    made = tensor(obj, dtype=dtype, device=device) if copy else as_tensor(obj, dtype=dtype, device=device)
+    return made.requires_grad_() if requires_grad else made
+
+
+def from_numpy(array):
+    """A tensor on the memory of a NumPy array."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    dt.from_numpy_dtype(array.dtype)
+    if any(s < 0 for s in array.strides):
+        raise ValueError("At least one stride in the given numpy array is negative, and tensors with negative strides "
+                         "are not currently supported: make a copy of it with array.copy().")
+    return make(array)
+
+
+def shape_of(size):
+    """A shape given as integers, one sequence, or tensors."""
+    if len(size) == 1 and not isinstance(size[0], (int, np.integer)) and hasattr(size[0], "__iter__"):
+        size = tuple(size[0])
+    try:
+        size = tuple(int(n.__index__()) for n in size)
+    except (TypeError, AttributeError):
+        raise TypeError(f"a shape must be integers, got {size}") from None
+    for n in size:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
+    return size
+
+
+def _filled(shape, value, dtype, device, requires_grad):
+    array = arrays.full(shape, value, dt.numpy_dtype(dtype), place(device))
+    made = make(array)
+    return made.requires_grad_() if requires_grad else made
+
+
+def _default(dtype):
+    return dtypes.default_float if dtype is None else dtype
+
+
+def zeros(*size, dtype=None, device=None, requires_grad=False, out=None):
+    """A tensor of zeros."""
+    return _filled(shape_of(size), 0, _default(dtype), device, requires_grad)
+
+
+def ones(*size, dtype=None, device=None, requires_grad=False, out=None):
+    """A tensor of ones."""
+    return _filled(shape_of(size), 1, _default(dtype), device, requires_grad)
+
+
+def empty(*size, dtype=None, device=None, requires_grad=False, memory_format=None, pin_memory=False):
+    """A tensor with whatever was in its memory."""
+    made = make(arrays.empty(shape_of(size), dt.numpy_dtype(_default(dtype)), place(device)))
+    return made.requires_grad_() if requires_grad else made
+
+
+def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """A tensor of one value; its element type follows the value (bool, int64, or the default float)."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    if dtype is None:
+        dtype = type(fill_value) if isinstance(fill_value, (bool, int)) else dtypes.default_float
+    return _filled(shape_of((size,)), fill_value, dtype, device, requires_grad)
+
+
+def scalar_tensor(value, *, dtype=None, device=None, requires_grad=False):
+    """A tensor without dimensions."""
+    return full((), value, dtype=_default(dtype), device=device, requires_grad=requires_grad)
+
+
+def _like(x, value, dtype, device, requires_grad):
+    made = make(arrays.full(x.array.shape, value, x.array.dtype if dtype is None else dt.numpy_dtype(dtype),
+                            x.array if device is None else place(device)))
+    return made.requires_grad_() if requires_grad else made
+
+
+def zeros_like(x, *, dtype=None, device=None, requires_grad=False, memory_format=None):
+    """Zeros in the shape, type and place of another tensor."""
+    return _like(x, 0, dtype, device, requires_grad)
+
+
+def ones_like(x, *, dtype=None, device=None, requires_grad=False, memory_format=None):
+    """Ones in the shape, type and place of another tensor."""
+    return _like(x, 1, dtype, device, requires_grad)
+
+
+def full_like(x, fill_value, *, dtype=None, device=None, requires_grad=False, memory_format=None):
+    """One value in the shape, type and place of another tensor."""
+    return _like(x, fill_value, dtype, device, requires_grad)
+
+
+def empty_like(x, *, dtype=None, device=None, requires_grad=False, memory_format=None):
+    """Uninitialised, in the shape, type and place of another tensor."""
+    made = make(arrays.empty(x.array.shape, x.array.dtype if dtype is None else dt.numpy_dtype(dtype),
+                             x.array if device is None else place(device)))
+    return made.requires_grad_() if requires_grad else made
+
+
+def arange(*args, start=None, end=None, step=None, dtype=None, device=None, requires_grad=False):
+    """Numbers from start (0) up to, not including, end, by step (1); integers give int64."""
+    given = dict(zip(("end",) if len(args) == 1 else ("start", "end", "step"), args))
+    start = given.get("start", 0 if start is None else start)
+    end = given.get("end", end)
+    step = given.get("step", 1 if step is None else step)
+    if end is None or len(args) > 3:
+        raise TypeError("arange() takes (end), (start, end) or (start, end, step)")
+    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if dtype is None:
+        dtype = int if all(isinstance(v, (int, np.integer)) for v in (start, end, step)) else dtypes.default_float
+    wanted = dt.numpy_dtype(dtype)
+    n = max(math.ceil((end - start) / step), 0)
+    wide = np.float64 if dtypes.is_float(wanted) else np.int64
+    return _finish((wide(start) + np.arange(n, dtype=wide) * wide(step)).astype(wanted), device, requires_grad)
+
+
+def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
+    """`steps` numbers from start to end, both included."""
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    wanted = dt.numpy_dtype(_default(dtype))
+    return _finish(np.linspace(float(start), float(end), int(steps)).astype(wanted), device, requires_grad)
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
+    """`steps` powers of base, exponents from start to end."""
+    wanted = dt.numpy_dtype(_default(dtype))
+    return _finish(np.logspace(float(start), float(end), int(steps), base=base).astype(wanted), device, requires_grad)
+
+
+def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
+    """Ones on the diagonal, zeros elsewhere."""
+    return _finish(np.eye(n, m, dtype=dt.numpy_dtype(_default(dtype))), device, requires_grad)
+
+
+def legacy(cls, data, dtype, device):
+    """Tensor(2, 3) is uninitialised, Tensor([…]) holds data, both of the default float type."""
+    if len(data) == 1 and not isinstance(data[0], (int, np.integer)):
+        made = as_tensor(data[0], device=device)
+        made = make(made._cast(dtype or dtypes.default_float).array)
+    else:
+        made = empty(*data, dtype=dtype, device=device) if data else empty(0, dtype=dtype, device=device)
+    made.__class__ = cls
+    return made
+
+
+def _new(name, fill):
+    def method(self, *size, dtype=None, device=None, requires_grad=False):
+        return fill(*size, dtype=self.dtype if dtype is None else dtype,
+                    device=self.device if device is None else device, requires_grad=requires_grad)
+
+    method.__name__, method.__doc__ = name, f"As tritonnet.{fill.__name__}, in this tensor's type and place."
+    return method
+
+
+for _fill in (zeros, ones, empty, full, tensor):
+    setattr(Tensor, f"new_{_fill.__name__}", _new(f"new_{_fill.__name__}", _fill))
+Tensor.new = Tensor.new_empty
