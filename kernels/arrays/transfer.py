@@ -1,0 +1,32 @@
+"""Copies between host and device."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tritonnet.kernels.arrays import views
+
+
+def upload(array, host):
+    """Write a host array of the same shape into a C-contiguous array on a device; the host array is free at once."""
+    if array.shape != host.shape or not array.contiguous:
+        raise ValueError(f"cannot upload {host.dtype}{list(host.shape)} to {array}")
+    if array.size:
+        array.device.driver.upload(
+            array.ptr, np.ascontiguousarray(host, array.dtype), array.device.stream.handle)
+
+
+def download(array) -> np.ndarray:
+    """A copy on the host; of a strided view, the span is fetched and the view made there, unless it is mostly gaps."""
+    if not array.size:
+        return np.empty(array.shape, array.dtype)
+    low, high = views.span(array.shape, array.strides)
+    if high - low + 1 > 2 * array.size + 4096:
+        array, (low, high) = array.copy(), (0, array.size - 1)
+    fetched = np.empty(high - low + 1, array.dtype)
+    array.device.driver.download(fetched, array.ptr + low * array.itemsize, array.device.stream.handle)
+    if array.contiguous:
+        return fetched.reshape(array.shape)
+    strides = [s * array.itemsize for s in array.strides]
+    seen = np.lib.stride_tricks.as_strided(fetched[-low:], array.shape, strides)
+    return np.array(seen, order="C")

@@ -1,0 +1,28 @@
+"""Devices, memory, launches: everything between an array and a driver. Importing it needs no GPU, driver or Triton."""
+
+from tritonnet.kernels.runtime.backend import (
+    current_device,
+    device,
+    device_count,
+    is_available,
+    set_device,
+    simulated,
+    synchronize,
+)
+from tritonnet.kernels.runtime.errors import (
+    CaptureError,
+    DeviceError,
+    LaunchFailed,
+    NoDevice,
+    OutOfBounds,
+    OutOfMemory,
+    Uninitialised,
+    UseAfterFree,
+)
+from tritonnet.kernels.runtime.launches import Launch, on_launch, watching
+
+__all__ = [
+    "CaptureError", "DeviceError", "Launch", "LaunchFailed", "NoDevice", "OutOfBounds", "OutOfMemory",
+    "Uninitialised", "UseAfterFree", "current_device", "device", "device_count", "is_available", "on_launch",
+    "set_device", "simulated", "synchronize", "watching",
+]

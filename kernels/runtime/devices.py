@@ -1,0 +1,65 @@
+"""A device: its driver, its memory pool, the stream in use."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+from tritonnet.kernels.runtime.pool import Pool
+from tritonnet.kernels.runtime.stream import Event, Stream
+
+
+class Device:
+    """One GPU, or one simulated device. Where an array lives; there is one object per device."""
+
+    def __init__(self, driver, own_blocks=False):
+        self.driver, self.pool = driver, Pool(driver, own_blocks)
+        self.index, self.simulated = driver.ordinal, driver.simulated
+        self.default_stream = Stream(self, driver.stream)
+        self.local = threading.local()
+
+    properties = property(lambda self: self.driver.properties)
+    name = property(lambda self: self.driver.properties.name)
+    capability = property(lambda self: self.driver.properties.capability)
+    multi_processor_count = property(lambda self: self.driver.properties.multi_processor_count)
+    total_memory = property(lambda self: self.driver.properties.total_memory)
+
+    @property
+    def stream(self) -> Stream:
+        """The stream that this thread's work goes to."""
+        try:
+            return self.local.stream
+        except AttributeError:
+            return self.default_stream
+
+    @contextlib.contextmanager
+    def on(self, stream):
+        """Send this thread's work to another stream meanwhile."""
+        before, self.local.stream = self.stream, stream
+        try:
+            yield stream
+        finally:
+            self.local.stream = before
+
+    def new_stream(self) -> Stream:
+        """A stream beside the default one."""
+        return Stream(self, self.driver.new_stream())
+
+    def record(self) -> Event:
+        """An event: the moment when all work queued so far is done."""
+        return self.stream.record()
+
+    def synchronize(self):
+        """Wait for all work on this device, and raise what went wrong in it."""
+        self.driver.synchronize()
+
+    def memory_info(self) -> tuple[int, int]:
+        """(free, total) bytes, as the driver sees it: what the pool keeps counts as taken."""
+        return self.driver.memory_info()
+
+    def empty_cache(self):
+        """Give the memory that no array uses back to the driver."""
+        self.pool.release_cached()
+
+    def __repr__(self):
+        return f"cuda:{self.index}{' (simulated)' if self.simulated else ''}"

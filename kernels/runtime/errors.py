@@ -1,0 +1,33 @@
+"""What can go wrong between an array and a device."""
+
+
+class DeviceError(RuntimeError):
+    """Base of all errors of the runtime."""
+
+
+class NoDevice(DeviceError):
+    """There is no driver, no GPU, or no device of that number."""
+
+
+class OutOfMemory(DeviceError):
+    """The device has no memory left, also after everything cached was given back."""
+
+
+class LaunchFailed(DeviceError):
+    """The device refused a launch."""
+
+
+class CaptureError(DeviceError):
+    """Something that cannot be part of a graph was called while one was being captured."""
+
+
+class OutOfBounds(IndexError):
+    """A load, store, copy or atomic touched memory that is no element of the block its pointer came from."""
+
+
+class UseAfterFree(OutOfBounds):
+    """Memory was used that had been given back."""
+
+
+class Uninitialised(OutOfBounds):
+    """A kernel read memory that nobody had written (only with track_writes)."""

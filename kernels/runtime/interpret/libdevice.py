@@ -1,0 +1,62 @@
+"""NumPy stand-ins for triton.language.extra.libdevice, used by the interpreter.
+
+Outside compilation the module's functions are empty stubs (they return None), so an interpreted kernel would go
+wrong silently. Kernels may import the module, its CUDA variant or single functions: all three are replaced.
+"""
+import math
+
+import numpy as np
+import triton.language as tl
+from triton.runtime.interpreter import TensorHandle
+
+_vector = {name: np.vectorize(getattr(math, name), otypes=[np.float64]) for name in ("erf", "erfc", "lgamma", "gamma")}
+
+FUNCTIONS = {name: getattr(np, name) for name in (
+    "sin cos tan sinh cosh tanh exp exp2 expm1 log log2 log10 log1p sqrt cbrt floor ceil trunc rint hypot "
+    "copysign nextafter ldexp fmod fmax fmin").split()} | {
+    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
+    "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.power, "abs": np.abs,
+    "round": lambda x: np.trunc(x + np.copysign(0.5, x)),
+    "nearbyint": np.rint, "llrint": np.rint, "exp10": lambda x: np.power(10.0, x), "rsqrt": lambda x: 1 / np.sqrt(x),
+    "fma": lambda x, y, z: x * y + z, "erf": _vector["erf"], "erfc": _vector["erfc"], "lgamma": _vector["lgamma"],
+    "tgamma": _vector["gamma"], "normcdf": lambda x: 0.5 * _vector["erfc"](-x / math.sqrt(2)),
+    "div_rn": np.divide, "mul_rn": np.multiply, "add_rn": np.add, "sub_rn": np.subtract, "rcp_rn": np.reciprocal,
+    "sqrt_rn": np.sqrt, "rsqrt_rn": lambda x: 1 / np.sqrt(x), "saturatef": lambda x: np.clip(np.nan_to_num(x), 0, 1),
+    "isnan": np.isnan, "isinf": np.isinf, "finitef": np.isfinite, "isfinited": np.isfinite, "signbit": np.signbit,
+}
+FUNCTIONS |= {f"fast_{name}": FUNCTIONS[fn] for name, fn in {
+    "sinf": "sin", "cosf": "cos", "tanf": "tan", "expf": "exp", "exp10f": "exp10", "logf": "log", "log2f": "log2",
+    "log10f": "log10", "powf": "pow", "dividef": "div_rn", "tanhf": "tanh"}.items()}
+
+
+class Libdevice:
+    """Looks like the libdevice module; computes in float64 and rounds once to the type of the operands."""
+
+    def __init__(self, semantic):
+        self.semantic = semantic
+
+    def __getattr__(self, name):
+        if name not in FUNCTIONS:
+            raise NotImplementedError(f"libdevice.{name} has no NumPy counterpart here; add it to runtime/interpret/libdevice.py")
+
+        def call(*args, _semantic=None):
+            args = [self.semantic.to_tensor(a) for a in args]
+            for i in range(1, len(args)):
+                args[0], args[i] = self.semantic.broadcast_impl_value(args[0], args[i])
+            ty = args[0].dtype
+            with np.errstate(all="ignore"):
+                data = FUNCTIONS[name](*(a.handle.data.astype(np.float64) for a in args))
+            ty = tl.int1 if data.dtype == bool else ty
+            data = data.astype(bool if ty == tl.int1 else args[0].handle.data.dtype)
+            shaped = tl.block_type(ty, list(data.shape)) if args[0].type.is_block() else ty
+            return tl.tensor(TensorHandle(data, ty), shaped)
+
+        return call
+
+    def replacing(self, value):
+        """This object for a libdevice module, one of its functions for a libdevice function, anything else as is."""
+        if getattr(value, "__name__", "").split(".")[-1] == "libdevice" and hasattr(value, "__file__"):
+            return self
+        if str(getattr(value, "__module__", "")).split(".")[-1] == "libdevice" and callable(value):
+            return getattr(self, value.__name__)
+        return value

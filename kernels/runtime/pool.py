@@ -1,0 +1,154 @@
+"""A caching memory pool over a driver: size classes, reuse in stream order, recovery from out of memory, arenas.
+
+A block given back may be handed out again at once, although launches that use it may still be queued: all work is
+on one stream, so the next user's launches come after them. What another stream used is marked (`Allocation.used_on`)
+and waits for that stream's event.
+
+`own_blocks=True` caches nothing: each request is a block of the driver, as long as was asked, and is freed as soon
+as its owner goes. On the simulated driver that makes every overrun and every use after free visible.
+"""
+
+from __future__ import annotations
+
+import collections
+import gc
+import threading
+
+from tritonnet.kernels.runtime.errors import OutOfMemory
+
+
+def size_class(nbytes: int) -> int:
+    """Rounded up to a quarter of the power of two below, so at most a quarter is wasted; at least 512 bytes."""
+    step = 1 << max(max(nbytes, 512).bit_length() - 3, 0)
+    return -(-max(nbytes, 512) // step) * step
+
+
+class Allocation:
+    """Owns memory; gives it back when nobody refers to it any longer."""
+
+    __slots__ = ("pool", "arena", "ptr", "nbytes", "size", "events", "__weakref__")
+
+    def __init__(self, pool, arena, ptr, nbytes, size):
+        self.pool, self.arena, self.ptr, self.nbytes, self.size, self.events = pool, arena, ptr, nbytes, size, None
+
+    def used_on(self, stream):
+        """Note that work on another stream uses this memory: it is handed out again only once that is done."""
+        self.events = (self.events or []) + [self.pool.driver.record(stream, timing=False)]
+
+    def __del__(self):
+        self.pool.give_back(self)
+
+
+class Arena:
+    """Blocks ready for use: the pool's own, or those of one graph, which nobody else may write to."""
+
+    def __init__(self):
+        self.free = collections.defaultdict(list)  # size -> addresses
+        self.kept = []  # (size, address): given back during capture, but the graph may read what others put there
+        self.closed = False
+
+
+class Pool:
+    """The memory of one device."""
+
+    def __init__(self, driver, own_blocks=False):
+        self.driver, self.own_blocks = driver, own_blocks
+        self.shared, self.capturing = Arena(), None  # arena of the graph being captured
+        self.pending = []  # (events, arena, size, address): given back while another stream was still at it
+        self.lock = threading.RLock()  # re-entrant: garbage collection inside may give blocks back
+        self.used = self.peak = self.reserved = self.requests = self.from_driver = 0
+
+    def take(self, nbytes: int, name: str = "") -> Allocation:
+        """Memory of at least so many bytes; raises OutOfMemory when there is none even after clearing the cache."""
+        size = max(nbytes, 1) if self.own_blocks else size_class(nbytes)
+        with self.lock:
+            self.requests += 1
+            if self.pending:
+                self._settle()
+            arena = self.capturing or self.shared
+            ptr = None
+            if not self.own_blocks or self.capturing:
+                ready = arena.free[size] or self.shared.free[size]
+                ptr = ready.pop() if ready else None
+            if ptr is None:
+                ptr = self._from_driver(size, name)
+            self.used += size
+            self.peak = max(self.peak, self.used)
+        return Allocation(self, arena, ptr, nbytes, size)
+
+    def _from_driver(self, size, name):
+        for recover in (self.release_cached, self.collect, None):
+            try:
+                ptr = self.driver.alloc(size, name)
+                self.from_driver += 1
+                self.reserved += size
+                return ptr
+            except OutOfMemory as error:
+                if recover is None or self.capturing:  # nothing may be freed during capture
+                    raise OutOfMemory(f"{name or 'array'}: no {size} bytes to be had ({error}); {self}") from None
+            recover()
+
+    def give_back(self, allocation):
+        """Called when an allocation dies."""
+        with self.lock:
+            self.used -= allocation.size
+            if allocation.events and not all(map(self.driver.done, allocation.events)):
+                self.pending.append((allocation.events, allocation.arena, allocation.size, allocation.ptr))
+            else:
+                self._put(allocation.arena, allocation.size, allocation.ptr)
+
+    def _put(self, arena, size, ptr):
+        if self.capturing and arena is not self.capturing:
+            self.capturing.kept.append((size, ptr))
+        elif self.own_blocks and (arena is self.shared or arena.closed):
+            self.reserved -= size
+            self.driver.free(ptr)
+        else:
+            (self.shared if arena.closed else arena).free[size].append(ptr)
+
+    def _settle(self, wait=False):
+        """Take in what other streams have finished with."""
+        waiting, self.pending = self.pending, []
+        for events, arena, size, ptr in waiting:
+            if wait:
+                for event in events:
+                    self.driver.wait(event)
+            if wait or all(map(self.driver.done, events)):
+                self._put(arena, size, ptr)
+            else:
+                self.pending.append((events, arena, size, ptr))
+
+    def release_cached(self):
+        """Hand all blocks not in use back to the driver."""
+        with self.lock:
+            self._settle(wait=True)
+            for size, ready in self.shared.free.items():
+                while ready:
+                    self.driver.free(ready.pop())
+                    self.reserved -= size
+
+    def collect(self):
+        """The same, arrays in reference cycles included."""
+        gc.collect()
+        self.release_cached()
+
+    def open(self) -> Arena:
+        """Allocate from an arena of its own from now on: a graph is being captured."""
+        self.capturing = Arena()
+        return self.capturing
+
+    def close(self, arena):
+        """The graph is gone: its blocks become everyone's."""
+        with self.lock:
+            arena.closed = True
+            blocks = arena.kept + [(size, ptr) for size, ready in arena.free.items() for ptr in ready]
+            for size, ptr in blocks:
+                self.shared.free[size].append(ptr)
+            arena.kept, arena.free = [], collections.defaultdict(list)
+            if self.own_blocks and not self.capturing:
+                self.release_cached()
+
+    def __str__(self):
+        free, total = self.driver.memory_info()
+        return (f"pool: {self.used} bytes in use (peak {self.peak}), {self.reserved - self.used} cached; "
+                f"device: {free} of {total} bytes free")

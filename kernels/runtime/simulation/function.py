@@ -1,0 +1,46 @@
+"""Launches on the simulated device: parameter blocks decoded, kernels interpreted on its memory."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+
+from tritonnet.kernels.runtime.errors import DeviceError
+from tritonnet.kernels.runtime.signature import CODES
+from tritonnet.kernels.runtime.source import real
+
+
+class Function:
+    """A loaded kernel: what is needed to decode its parameter block and to interpret it."""
+
+    def __init__(self, specialisation, threads):
+        self.kernel, self.threads, self.constants = specialisation.kernel, threads, specialisation.constants
+        self.name = specialisation.kernel.name
+        self.params = [(name, ty, name in specialisation.divisible)
+                       for name, ty in specialisation.signature.items() if ty != "constexpr"]
+
+    def decode(self, block):
+        """The argument values in a packed parameter block, held against what the specialisation promises."""
+        values, addresses = {}, (ctypes.c_void_p * (len(self.params) + 2)).from_address(block)
+        for (name, ty, divisible), address in zip(self.params, addresses):
+            code = "@Q" if ty[0] == "*" else "@" + CODES[ty]
+            values[name], = struct.unpack(code, ctypes.string_at(address, struct.calcsize(code)))
+            if divisible and values[name] % 16:
+                raise DeviceError(f"{self.name}: {name} = {values[name]:#x} is not divisible by 16, but the "
+                                  f"specialisation launched says so")
+        if any(ctypes.c_uint64.from_address(address).value for address in addresses[-2:]):
+            raise DeviceError(f"{self.name}: scratch pointers are not null")
+        return values
+
+    def interpret(self, grid, values, heap):
+        """Run the programs of a grid on the memory of a device."""
+        import triton.language as tl
+
+        from tritonnet.kernels.runtime.interpret import BY_SIGNATURE, run, scalar
+        from tritonnet.kernels.runtime.simulation.memory import LaunchMemory
+
+        seen = {name: scalar(values[name], tl.pointer_type(BY_SIGNATURE[ty[1:]]) if ty[0] == "*" else BY_SIGNATURE[ty])
+                for name, ty, _ in self.params}
+        pointers = {name: values[name] for name, ty, _ in self.params if ty[0] == "*"}
+        constants = {name: real(value) for name, value in self.constants.items()}
+        run(self.kernel.triton, grid, constants | seen, LaunchMemory(self.name, heap, pointers))

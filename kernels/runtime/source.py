@@ -1,0 +1,105 @@
+"""The source of kernels: its text, its hash, and the copy of a function that Triton gets to see."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import re
+import textwrap
+import types
+
+import numpy as np
+
+
+def body_of(fn) -> str:
+    """A function's text from `def` on, without decorators and indentation."""
+    try:
+        text = textwrap.dedent("".join(inspect.getsourcelines(fn)[0]))
+    except OSError:
+        raise ValueError(f"{fn.__name__}: kernels are compiled from their text; define it in a file or a notebook "
+                         f"cell, or use kernel_from_source") from None
+    return text[re.search(r"^def\s+\w+\s*\(", text, re.MULTILINE).start():]
+
+
+def names_used(code) -> set[str]:
+    """Every global or outer name that a code object, or one inside it, mentions."""
+    names = set(code.co_names) | set(code.co_freevars)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= names_used(constant)
+    return names
+
+
+def outer_values(fn) -> dict:
+    """What the names that a function uses mean outside it, in order of the names."""
+    scope = fn.__globals__ | inspect.getclosurevars(fn).nonlocals
+    return {name: scope[name] for name in sorted(names_used(fn.__code__)) if name in scope}
+
+
+def fingerprint(jit) -> str:
+    """A hash of the texts of a function and of all helpers it reaches, and of the constants they use."""
+    texts, todo, seen = [], [jit], set()
+    while todo:
+        current = todo.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        texts.append(current.source)
+        for name, value in outer_values(current.fn).items():
+            if hasattr(value, "source") and hasattr(value, "fn"):
+                todo.append(value)
+            elif hasattr(value, "raw_src"):  # a @triton.jit function
+                texts.append(value.src)
+            elif not isinstance(value, types.ModuleType):
+                texts.append(f"{name} = {describe(value)}")
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def describe(value) -> str:
+    """A constant as text that is the same in every process."""
+    value = getattr(value, "value", value)  # tl.constexpr
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(map(describe, value))},)"
+    if isinstance(value, np.dtype):
+        return f"dtype {value.name}"
+    if hasattr(value, "key") and hasattr(value, "fn"):
+        return f"function {value.key}"
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return f"{type(value).__name__} {value!r}"
+    return type(value).__qualname__
+
+
+def real(value):
+    """What Triton should see in place of ours: its modules, its functions, its constants."""
+    if isinstance(value, np.dtype):
+        return triton_dtype(value)
+    if type(value).__name__ == "_Lazy":
+        return value.real()
+    if hasattr(value, "triton") and hasattr(value, "source"):
+        return value.triton
+    if type(value) is tuple:
+        return tuple(map(real, value))
+    return value
+
+
+@functools.cache
+def triton_dtype(dtype):
+    """tl.float32 for np.float32, …"""
+    import triton.language as tl
+
+    named = {"bool": "int1", "float8_e4m3fn": "float8e4nv", "float8_e5m2": "float8e5"}
+    return getattr(tl, named.get(dtype.name, dtype.name))
+
+
+def resolved(fn):
+    """A copy of a function in whose globals and closure Triton finds its own objects."""
+    scope = dict(fn.__globals__)
+    for name in names_used(fn.__code__):
+        if name in scope and scope[name] is not fn:
+            scope[name] = real(scope[name])
+    closure = fn.__closure__ and tuple(types.CellType(real(cell.cell_contents)) for cell in fn.__closure__)
+    copy = types.FunctionType(fn.__code__, scope, fn.__name__, fn.__defaults__, closure)
+    copy.__kwdefaults__, copy.__doc__ = fn.__kwdefaults__, fn.__doc__
+    copy.__qualname__, copy.__module__, copy.__annotations__ = fn.__qualname__, fn.__module__, fn.__annotations__
+    return copy

@@ -1,0 +1,122 @@
+"""Copies, casts and fills of arrays with any strides.
+
+    copy_to(y, x): y_i = x_i for every index i, converted to y's type; x is broadcast by strides of 0.
+
+Neighbouring axes that lie densely behind each other in both arrays become one; what remains, up to six axes, is
+walked in the order of y's memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tritonnet.kernels.arrays.device_array import DeviceArray
+from tritonnet.kernels.dtypes import int64
+from tritonnet.kernels.kernel import kernel, tl
+
+MAX_RANK = 6
+
+
+@kernel(flops=lambda n: 0, bytes=lambda x, y, n: n * (x.itemsize + y.itemsize))
+def copy_kernel(
+    x, y, n: tl.int64, n1: tl.int64, n2: tl.int64, n3: tl.int64, n4: tl.int64, n5: tl.int64,
+    x0: tl.int64, x1: tl.int64, x2: tl.int64, x3: tl.int64, x4: tl.int64, x5: tl.int64,
+    y0: tl.int64, y1: tl.int64, y2: tl.int64, y3: tl.int64, y4: tl.int64, y5: tl.int64,
+    RANK: tl.constexpr, BLOCK: tl.constexpr,
+):
+    """y[i] = x[i] over `RANK` axes, n1 … n5 their lengths from the second on, x0 … and y0 … their strides."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < n
+    source = tl.zeros([BLOCK], tl.int64)
+    target = tl.zeros([BLOCK], tl.int64)
+    if RANK > 5:
+        source += at % n5 * x5
+        target += at % n5 * y5
+        at = at // n5
+    if RANK > 4:
+        source += at % n4 * x4
+        target += at % n4 * y4
+        at = at // n4
+    if RANK > 3:
+        source += at % n3 * x3
+        target += at % n3 * y3
+        at = at // n3
+    if RANK > 2:
+        source += at % n2 * x2
+        target += at % n2 * y2
+        at = at // n2
+    if RANK > 1:
+        source += at % n1 * x1
+        target += at % n1 * y1
+        at = at // n1
+    source += at * x0
+    target += at * y0
+    value = tl.load(x + source, mask=inside)
+    tl.store(y + target, value.to(y.dtype.element_ty), mask=inside)
+
+
+@kernel(flops=lambda n: 0, bytes=lambda y, n: n * y.itemsize)
+def fill_kernel(y, value: tl.int64, n: tl.int64, BLOCK: tl.constexpr):
+    """y[i] = value, eight bytes each: what a driver's fill cannot do."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + at, tl.full([BLOCK], 0, tl.int64) + value, mask=at < n)
+
+
+def collapsed(shape, *strides):
+    """(shape, strides…) with axes of length 1 dropped and neighbours merged that lie densely in every array."""
+    axes = [(n, *s) for n, *s in zip(shape, *strides) if n != 1]
+    merged = []
+    for n, *steps in axes:
+        if merged and all(outer == n * inner for outer, inner in zip(merged[-1][1:], steps)):
+            merged[-1] = (merged[-1][0] * n, *steps)
+        else:
+            merged.append((n, *steps))
+    return tuple(zip(*merged)) if merged else ((1,), *((1,) for _ in strides))
+
+
+def block_of(device, n):
+    """Elements per program."""
+    return min(65536, max(16, 1 << (n - 1).bit_length())) if device.simulated else 1024
+
+
+def copy_to(y, x):
+    """y[...] = x, with x broadcast to y's shape and converted to y's type. Both on the same device."""
+    if x.shape != y.shape:
+        x = x.broadcast_to(y.shape)
+    n = y.size
+    if not n:
+        return
+    if x.dtype == y.dtype and x.contiguous and y.contiguous:
+        y.device.driver.copy(y.ptr, x.ptr, y.nbytes, y.device.stream.handle)
+        return
+    shape, ys, xs = collapsed(y.shape, y.strides, x.strides)
+    if len(shape) > MAX_RANK:
+        for i in range(y.shape[0]):
+            copy_to(y[i], x[i])
+        return
+    pad = (0,) * (MAX_RANK - len(shape))
+    block = block_of(y.device, n)
+    copy_kernel[(-(-n // block),)](x, y, n, *(shape + (1,) * len(pad))[1:], *xs, *pad, *ys, *pad, RANK=len(shape),
+                                   BLOCK=block)
+
+
+def fill(y, value):
+    """y[...] = value."""
+    if not y.size:
+        return
+    if not y.contiguous:
+        one = DeviceArray.empty((1,), y.dtype, y.device)
+        fill(one, value)
+        copy_to(y, one)
+        return
+    bits = np.asarray(value, y.dtype).tobytes()
+    if len(set(bits)) == 1:
+        unit = np.frombuffer(bits, np.uint8)[0]
+    elif len(bits) <= 4:
+        unit = np.frombuffer(bits, f"u{len(bits)}")[0]
+    else:
+        words = DeviceArray(y.ptr, (y.size,), (1,), int64, y.device, y.owner)
+        block = block_of(y.device, y.size)
+        fill_kernel[(-(-y.size // block),)](words, int.from_bytes(bits, "little", signed=True), y.size, BLOCK=block)
+        return
+    y.device.driver.fill(y.ptr, unit, y.nbytes // unit.itemsize, y.device.stream.handle)
