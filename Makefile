@@ -1,0 +1,54 @@
+# make train: a new environment, the default CNN on MNIST.   make test: the whole suite, no GPU needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+# Where development machines keep MNIST; elsewhere the package looks in ./data, its cache, and then downloads.
+SHARED_MNIST := $(wildcard ../shared/data/mnist)
+export TRITONNET_DATA ?= $(SHARED_MNIST)
+ifeq ($(TRITONNET_DATA),)
+unexport TRITONNET_DATA
+endif
+
+.PHONY: help train test test-fast lint types check gpu-check bench packaging clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(BIN)/activate:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.train: $(BIN)/activate pyproject.toml setup.py
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[plot]'
+	touch $@
+
+$(VENV)/.test: $(BIN)/activate pyproject.toml setup.py
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+train: $(VENV)/.train  ## install into .venv and train the default CNN on MNIST; ARGS="--epochs 2" adds options
+	$(BIN)/tritonnet train $(ARGS)
+
+test: $(VENV)/.test  ## the whole suite, on two processes
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q $(ARGS)
+
+test-fast: $(VENV)/.test  ## what takes seconds: no simulated device, no compiling
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow and not gpu" -k "not kernel_agrees" $(ARGS)
+
+gpu-check:  ## on a machine with a GPU: all samples on the device, then the benchmarks; needs no installation
+	$(PYTHON) -m benchmarks.gpu_check $(ARGS)
+
+bench:  ## CPU training steps, beside PyTorch where it is installed
+	$(PYTHON) benchmarks/cpu.py $(ARGS)
+
+lint:  ## ruff
+	ruff check .
+
+types:  ## pyright, on a copy in which the folders lie where they are imported
+	rm -rf build/typed && mkdir -p build/typed
+	cp -r tritonnet build/typed/ && cp -r kernels autograd build/typed/tritonnet/
+	pyright
+
+check: lint types test  ## everything before a commit
+
+clean:  ## remove what was built
+	rm -rf build dist *.egg-info .venv

@@ -1,0 +1,28 @@
+"""What all tests share: poisoned fresh memory, the simulated device, PyTorch as an optional oracle."""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import pytest
+
+from tritonnet.kernels import arrays, runtime
+
+
+@pytest.fixture(autouse=True)
+def poison(monkeypatch):
+    """Fresh memory is full of 0xFF bytes: NaN in every float type, -1 in integers."""
+    monkeypatch.setattr(arrays, "FILL_FRESH", 0xFF)
+
+
+@pytest.fixture
+def simulated():
+    """A simulated device of its own for one test: every block apart, so that any stray access shows."""
+    with runtime.simulated(own_blocks=True) as device:
+        yield device
+
+
+@pytest.fixture
+def torch():
+    """PyTorch, or the test is skipped: it is an oracle, never a dependency."""
+    return pytest.importorskip("torch", reason="oracle: compares with PyTorch where it is installed")
