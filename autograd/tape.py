@@ -148,7 +148,7 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
     """
     pending, found, owned = {}, {}, set()
     wanted = None if inputs is None else set(map(id, inputs))
-    nodes = reachable([edge for edge, _ in roots], wanted)
+    nodes, running = reachable([edge for edge, _ in roots], wanted)
     for edge, grad in roots:
         deliver(edge, grad, pending, found, owned, wanted, create_graph)
     for node in nodes:
@@ -159,8 +159,8 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
             grad = run_hooks(node, grad, create_graph)
         if wanted is not None and id(node) in wanted:
             found[node] = grad
-            if all(p is None for p in node.parents):
-                continue
+        if running is not None and node not in running:
+            continue
         if type(node) is Output:
             slots = pending.setdefault(node.parents[0], [None] * len(node.parents[0].shape))
             slots[node.index] = grad
@@ -183,7 +183,7 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
 
 
 def reachable(edges, wanted):
-    """The nodes behind `edges` in the order in which to run them; with `wanted`, only those that lead there."""
+    """The nodes behind `edges` in the order in which to run them, and which of them lead to what is wanted."""
     seen, stack = set(), [e for e in edges if isinstance(e, Node)]
     while stack:
         node = stack.pop()
@@ -192,12 +192,12 @@ def reachable(edges, wanted):
             stack += [p for p in node.parents if isinstance(p, Node) and p not in seen]
     order = sorted(seen, key=_seq, reverse=True)
     if wanted is None:
-        return order
+        return order, None
     leads = set()
     for node in reversed(order):
-        if id(node) in wanted or any(p in leads or id(p) in wanted for p in node.parents if p is not None):
+        if any(p in leads or id(p) in wanted for p in node.parents if p is not None):
             leads.add(node)
-    return [node for node in order if node in leads]
+    return order, leads
 
 
 def _seq(node):

@@ -145,7 +145,7 @@ def __getattr__(name):
         from tritonnet.tensor.legacy import constructor
 
         return constructor(name, "cuda")
-    if name in ("Stream", "Event", "current_stream", "stream", "CUDAGraph", "graph"):
+    if name in ("Stream", "Event", "current_stream", "stream"):
         from tritonnet.cuda import streams
 
         return getattr(streams, name)

@@ -12,6 +12,7 @@ from tritonnet.device import device_of
 from tritonnet.kernels import arrays
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.dtypes import FLOATS, bool_, category
+from tritonnet.kernels.strided import copy_to
 from tritonnet.tensor import autograd_hooks as hooks
 from tritonnet.tensor.convert import Convert
 from tritonnet.tensor.elementwise import Elementwise
@@ -303,7 +304,7 @@ def write(target, source):
     elif is_host(target):
         np.copyto(target, source.numpy())
     else:
-        arrays.copy_into(target, source)
+        copy_to(target, source)
     tape.modified(target)
 
 

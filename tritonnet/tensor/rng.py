@@ -1,0 +1,266 @@
+"""Random numbers: generators, random tensors, in-place fills."""
+
+from __future__ import annotations
+
+
+import numpy as np
+
+from tritonnet import dtype as dt
+from tritonnet.autograd.function import make
+from tritonnet.device import CPU, device, place
+from tritonnet.kernels import arrays, dtypes
+from tritonnet.kernels import rng as kernels
+from tritonnet.kernels.strided import copy_to
+
+__all__ = [
+    "Generator", "default_generator", "manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "rand",
+    "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli", "normal", "multinomial",
+    "use_philox",
+]
+
+
+class Generator:
+    """A stream of random numbers on one device."""
+
+    def __init__(self, device="cpu", inner=None):
+        self.inner = kernels.Generator(place(device)) if inner is None else inner
+
+    @property
+    def device(self):
+        return CPU if self.inner.device is None else device("cuda", self.inner.device.index)
+
+    def manual_seed(self, seed):
+        """Start over from a seed; returns this generator."""
+        self.inner.manual_seed(seed)
+        return self
+
+    def seed(self):
+        """Start over from a seed that the operating system draws; returns it."""
+        return self.inner.seed()
+
+    def initial_seed(self):
+        """The seed this generator started from."""
+        return self.inner.initial_seed()
+
+    def get_state(self):
+        """Everything that decides the next draws, as a uint8 tensor."""
+        return make(self.inner.get_state())
+
+    def set_state(self, state):
+        """Go on from what get_state gave."""
+        self.inner.set_state(arrays.to_host(state.array))
+        return self
+
+
+def _inner(generator):
+    return None if generator is None else generator.inner
+
+
+default_generator = Generator(inner=kernels.default_generator())
+
+
+def manual_seed(seed) -> Generator:
+    """Seed every device's default generator; returns the CPU's."""
+    kernels.manual_seed(int(seed))
+    return default_generator
+
+
+def seed_devices(seed) -> None:
+    """Seed the default generator of the current GPU, if there is one."""
+    from tritonnet import cuda
+    from tritonnet.kernels import runtime
+
+    if cuda.is_available():
+        kernels.default_generator(runtime.current_device()).manual_seed(int(seed))
+
+
+def seed() -> int:
+    """Seed all devices with a number that the operating system draws; returns it."""
+    drawn = default_generator.seed()
+    kernels.manual_seed(drawn)
+    return drawn
+
+
+def initial_seed() -> int:
+    """The seed that the CPU's generator started from."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state():
+    """The state of the CPU's generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state) -> None:
+    """Set the state of the CPU's generator."""
+    default_generator.set_state(state)
+
+
+def use_philox(on: bool = True) -> None:
+    """Draw the same numbers on every device: the CPU uses the GPU's Philox generator instead of its own, faster one."""
+    kernels.same_stream_everywhere(on)
+
+
+def _new(size, dtype, where, default=None):
+    from tritonnet.tensor.creation import shape_of
+
+    wanted = dt.numpy_dtype(dtype) if dtype is not None else default or dtypes.default_float
+    return arrays.empty(shape_of(size), wanted, place(where))
+
+
+def _leaf(array, requires_grad):
+    made = make(array)
+    return made.requires_grad_() if requires_grad else made
+
+
+def rand(*size, generator=None, dtype=None, device=None, requires_grad=False, out=None):
+    """Uniform numbers from [0, 1)."""
+    return _leaf(kernels.uniform(_new(size, dtype, device), generator=_inner(generator)), requires_grad)
+
+
+def randn(*size, generator=None, dtype=None, device=None, requires_grad=False, out=None):
+    """Normal numbers of mean 0 and variance 1."""
+    return _leaf(kernels.normal(_new(size, dtype, device), generator=_inner(generator)), requires_grad)
+
+
+def randint(*args, low=None, high=None, size=None, generator=None, dtype=None, device=None, requires_grad=False):
+    """randint(high, size) or randint(low, high, size): integers from [low, high), low 0."""
+    args = list(args)
+    if size is None:
+        if not args:
+            raise TypeError("randint(): expected (high, size) or (low, high, size)")
+        size = args.pop()
+    if high is None:
+        high = args.pop() if args else None
+    if low is None:
+        low = args.pop() if args else 0
+    if high is None or args:
+        raise TypeError("randint(): expected (high, size) or (low, high, size)")
+    out = _new((size,), dtype, device, dtypes.int64)
+    return _leaf(kernels.randint(out, int(low), int(high), _inner(generator)), requires_grad)
+
+
+def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """0 … n-1 in random order, int64."""
+    made = make(kernels.permutation(n, place(device), _inner(generator)))
+    return made if dtype is None else made._cast(dtype)
+
+
+def _as(x, fill):
+    def like(x, *, dtype=None, device=None, requires_grad=False, generator=None, memory_format=None):
+        return fill(tuple(x.shape), dtype=x.dtype if dtype is None else dtype,
+                    device=x.device if device is None else device, requires_grad=requires_grad, generator=generator)
+
+    like.__name__ = x
+    like.__doc__ = f"As tritonnet.{fill.__name__}, in the shape, type and place of another tensor."
+    return like
+
+
+rand_like, randn_like = _as("rand_like", rand), _as("randn_like", randn)
+
+
+def randint_like(x, low, high=None, *, dtype=None, device=None, requires_grad=False):
+    """Integers from [low, high) (or [0, low)), in the shape, type and place of another tensor."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, tuple(x.shape), dtype=x.dtype if dtype is None else dtype,
+                   device=x.device if device is None else device, requires_grad=requires_grad)
+
+
+def bernoulli(x, p=None, *, generator=None):
+    """1 with probability x (or p), else 0, in x's type."""
+    chance = x.array if p is None else p
+    return make(kernels.bernoulli(arrays.empty_like(x.array), chance, _inner(generator)))
+
+
+def normal(mean, std=None, size=None, *, generator=None, dtype=None, device=None):
+    """Normal numbers: of one mean and deviation in a shape, or of means and deviations per element."""
+    if size is not None:
+        return make(kernels.normal(_new((size,), dtype, device), float(mean), float(1 if std is None else std), _inner(generator)))
+    like = mean if hasattr(mean, "array") else std
+    std = 1.0 if std is None else std
+    return (mean + std * like.new_empty(tuple(like.shape)).normal_(generator=generator)).detach()
+
+
+def multinomial(weights, num_samples, replacement=False, *, generator=None):
+    """Indices drawn with probabilities proportional to `weights`, (C,) or (N, C); drawn on the host."""
+    host = arrays.to_host(weights.array).astype(np.float64)
+    if host.ndim not in (1, 2):
+        raise RuntimeError(f"prob_dist must be 1 or 2 dim, got {host.ndim}")
+    if (host < 0).any() or not np.isfinite(host).all():
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    if not replacement and num_samples > host.shape[-1]:
+        raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+    rows = np.atleast_2d(host)
+    if (rows.sum(axis=1) <= 0).any():
+        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+    source = (_inner(generator) or kernels.default_generator()).numpy if generator is None or generator.inner.device is None \
+        else kernels.default_generator().numpy
+    drawn = np.stack([source.choice(rows.shape[1], num_samples, replacement, row / row.sum()) for row in rows])
+    out = drawn.astype(np.int64).reshape(*host.shape[:-1], num_samples)
+    return make(out if arrays.is_host(weights.array) else arrays.to_device(out, weights.array.device))
+
+
+class Rng:
+    """Methods of Tensor that fill it with random numbers, in place."""
+
+    __slots__ = ()
+
+    def _fill_random(self, fill, *args, generator=None):
+        from tritonnet.autograd.tape import modified
+
+        self._check_inplace()
+        fill(self.array, *args, generator=_inner(generator))
+        modified(self.array)
+        if self.requires_grad and self.node is not None:
+            self.node, self.requires_grad = None, False
+        return self
+
+    def uniform_(self, a=0.0, b=1.0, *, generator=None, **bounds):
+        """Uniform numbers from [a, b)."""
+        return self._fill_random(kernels.uniform, float(bounds.get("from", a)), float(bounds.get("to", b)), generator=generator)
+
+    def normal_(self, mean=0.0, std=1.0, *, generator=None):
+        """Normal numbers."""
+        return self._fill_random(kernels.normal, float(mean), float(std), generator=generator)
+
+    def bernoulli_(self, p=0.5, *, generator=None):
+        """1 with probability p (a number or a tensor), else 0."""
+        return self._fill_random(kernels.bernoulli, getattr(p, "array", p), generator=generator)
+
+    def random_(self, low=0, high=None, *, generator=None):
+        """Integers from [low, high), or [0, low), or all that the type can hold exactly."""
+        if high is None:
+            low, high = 0, low or _limit(self.array.dtype)
+        return self._fill_random(kernels.randint, int(low), int(high), generator=generator)
+
+    def exponential_(self, lambd=1.0, *, generator=None):
+        """Exponentially distributed numbers of rate lambd."""
+        unit = arrays.empty_like(self.array)
+        kernels.uniform(unit, generator=_inner(generator))
+        return self._derived((make(unit).neg().log1p() * (-1.0 / lambd)))
+
+    def log_normal_(self, mean=1.0, std=2.0, *, generator=None):
+        """exp of normal numbers."""
+        drawn = kernels.normal(arrays.empty_like(self.array), float(mean), float(std), _inner(generator))
+        return self._derived(make(drawn).exp())
+
+    def _derived(self, values):
+        from tritonnet.autograd.tape import modified
+
+        self._check_inplace()
+        if arrays.is_host(self.array):
+            self.array[...] = values.array
+        else:
+            copy_to(self.array, values.array)
+        modified(self.array)
+        return self
+
+    bernoulli = bernoulli
+    multinomial = multinomial
+
+
+def _limit(dtype):
+    """Where random_() ends: what a type can hold exactly."""
+    if dtypes.is_float(dtype):
+        return 2 ** {2: 8 if dtype == dtypes.bfloat16 else 11, 4: 24, 8: 53}[dtype.itemsize]
+    return 2 if dtype == dtypes.bool_ else int(np.iinfo(dtype).max)
