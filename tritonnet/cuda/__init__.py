@@ -52,16 +52,16 @@ class device(contextlib.AbstractContextManager):
 
     def __enter__(self):
         self.before = runtime.current_device()
-        runtime.set_device(self.chosen)
+        runtime.set_device(self.chosen.index)
         return self
 
     def __exit__(self, *_):
-        runtime.set_device(self.before)
+        runtime.set_device(self.before.index)
 
 
 def set_device(given) -> None:
     """Make a GPU the current one."""
-    runtime.set_device(_chosen(given))
+    runtime.set_device(_chosen(given).index)
 
 
 def synchronize(device=None) -> None:

@@ -1,0 +1,74 @@
+"""Interleaved timing: A B B A …, medians, so that what disturbs the machine disturbs all alike."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import json
+import platform
+import statistics
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+def calls_lasting(step, seconds):
+    """How many calls of `step` take about so long."""
+    n = 1
+    while True:
+        start = time.perf_counter()
+        for _ in range(n):
+            step()
+        took = time.perf_counter() - start
+        if took >= seconds / 4:
+            return max(1, round(n * seconds / took))
+        n *= 4
+
+
+def interleaved(steps, rounds=15, seconds=0.05, clock=time.perf_counter):
+    """{name: median seconds per call} of several steps, called in turn, forwards and backwards.
+
+    clock: time.perf_counter for wall time, time.process_time for processor time.
+    """
+    calls = {name: calls_lasting(step, seconds) for name, step in steps.items()}
+    taken = {name: [] for name in steps}
+    gc.collect()
+    gc.disable()
+    try:
+        for i in range(rounds):
+            for name in list(steps) if i % 2 == 0 else list(steps)[::-1]:
+                step, n = steps[name], calls[name]
+                start = clock()
+                for _ in range(n):
+                    step()
+                taken[name].append((clock() - start) / n)
+    finally:
+        gc.enable()
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def pretty(seconds):
+    """12.3 us, 4.56 ms, 1.23 s."""
+    for unit, factor in (("us", 1e6), ("ms", 1e3)):
+        if seconds * factor < 1000:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def environment():
+    """What a figure has to carry: date, machine, versions."""
+    found = {"date": datetime.date.today().isoformat(), "python": platform.python_version(),
+             "processor": platform.processor() or platform.machine()}
+    for package in ("numpy", "triton", "torch", "cuda-bindings"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def write(path, rows, **about):
+    """Results as JSON, with the environment."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**environment(), **about, "rows": rows}, indent=1) + "\n")
