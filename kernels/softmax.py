@@ -1,0 +1,217 @@
+"""Softmax and log-softmax along one axis.
+
+    softmax      y_i = exp(x_i - m) / sum_j exp(x_j - m)         dx_i = y_i (dy_i - sum_j dy_j y_j)
+    log-softmax  y_i = x_i - m - log sum_j exp(x_j - m)          dx_i = dy_i - exp(y_i) sum_j dy_j
+
+with m = max x, so that exp does not overflow. A slice with a NaN or +inf, or of -inf alone, becomes NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tritonnet.kernels.arrays import empty, is_host
+from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.rows import normal_axis, rows_of, tile_of, walk
+from tritonnet.kernels.runtime.host import PIECE, parallel
+
+
+# --- mirror ---
+
+def _host_rows(x, axis):
+    """(before, cols) or (before, cols, after): the same elements with the axis second, C order."""
+    shape = x.shape or (1,)
+    before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1:])
+    return np.ascontiguousarray(x).reshape((before, shape[axis]) if after == 1 else (before, shape[axis], after))
+
+
+def _sum(x):
+    """Sums along axis 1, kept: by BLAS where the axis lies densely."""
+    return (x @ np.ones(x.shape[1], x.dtype))[:, None] if x.ndim == 2 else x.sum(axis=1, keepdims=True)
+
+
+def _dot(x, y):
+    """Sums of products along axis 1, kept."""
+    return np.vecdot(x, y)[:, None] if x.ndim == 2 else np.einsum("ijk,ijk->ik", x, y)[:, None]
+
+
+def _pieces(fn, x):
+    """fn(i, j) over parts of x's first axis, in both threads where it pays."""
+    parallel(fn, len(x), x.size, piece=PIECE * len(x) // x.size, uses_blas=True)
+
+
+def softmax_mirror(x, axis=-1, log=False):
+    axis, acc = normal_axis(axis, x.ndim), accumulator(x.dtype)
+    y = empty(x.shape, x.dtype, x)
+    if not x.size:
+        return y
+    source, target = _host_rows(x, axis), _host_rows(y, axis)
+
+    def part(i, j):
+        v = source[i:j] if x.dtype == acc else source[i:j].astype(acc)
+        e = target[i:j] if x.dtype == acc else v
+        np.subtract(v, v.max(axis=1, keepdims=True), out=e)
+        if log:
+            e -= np.log(_sum(np.exp(e)))
+        else:
+            np.exp(e, out=e)
+            e *= 1 / _sum(e)
+        if x.dtype != acc:
+            target[i:j] = e
+
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as documented
+        _pieces(part, source)
+    return y
+
+
+def softmax_backward_mirror(dy, y, axis=-1, log=False):
+    axis, acc = normal_axis(axis, y.ndim), accumulator(y.dtype)
+    dx = empty(y.shape, y.dtype, y)
+    if not y.size:
+        return dx
+    target, gradient, result = _host_rows(dx, axis), _host_rows(dy, axis), _host_rows(y, axis)
+
+    def part(i, j):
+        g, p = gradient[i:j], result[i:j]
+        if y.dtype != acc:
+            g, p = g.astype(acc), p.astype(acc)
+        d = target[i:j] if y.dtype == acc else g
+        if log:
+            e = np.exp(p)
+            e *= _sum(g)
+            np.subtract(g, e, out=d)
+        else:
+            np.subtract(g, _dot(g, p), out=d)
+            d *= p
+        if y.dtype != acc:
+            target[i:j] = d
+
+    with np.errstate(invalid="ignore"):
+        _pieces(part, target)
+    return dx
+
+
+# --- kernels: a program takes a tile of ROWS x BLOCK, and walks along the columns if they are more than BLOCK ---
+
+@kernel(flops=lambda x: 5 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
+def softmax_kernel(x, y, rows, cols, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
+                   y_batch: tl.int64, y_row: tl.int64, y_col: tl.int64,
+                   LOG: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, LOOP: tl.constexpr):
+    batch = (tl.program_id(0) // tl.cdiv(rows, ROWS)).to(tl.int64)
+    row = tl.program_id(0) % tl.cdiv(rows, ROWS) * ROWS + tl.arange(0, ROWS)[:, None]
+    col = tl.arange(0, BLOCK)[None, :]
+    x += batch * x_batch + walk(row, x_row)
+    y += batch * y_batch + walk(row, y_row)
+    if LOOP:
+        top = tl.full((ROWS, 1), float("-inf"), ACC)
+        total = tl.full((ROWS, 1), 0.0, ACC)
+        for start in range(0, cols, BLOCK):
+            at = start + col
+            v = tl.load(x + walk(at, x_col), mask=(row < rows) & (at < cols), other=float("-inf")).to(ACC)
+            above = tl.maximum(top, tl.max(v, axis=1, keep_dims=True))
+            shift = tl.where(above == float("-inf"), 0.0, above)  # so far nothing but -inf: exp gives 0, not NaN
+            total = total * tl.exp(top - shift) + tl.sum(tl.exp(v - shift), axis=1, keep_dims=True)
+            top = above
+        for start in range(0, cols, BLOCK):
+            at = start + col
+            inside = (row < rows) & (at < cols)
+            v = tl.load(x + walk(at, x_col), mask=inside, other=0).to(ACC) - top
+            if LOG:
+                v -= tl.log(total)
+            else:
+                v = tl.exp(v) / total
+            tl.store(y + walk(at, y_col), v, mask=inside)
+    else:
+        inside = (row < rows) & (col < cols)
+        v = tl.load(x + walk(col, x_col), mask=inside, other=float("-inf")).to(ACC)
+        v -= tl.max(v, axis=1, keep_dims=True)
+        e = tl.exp(v)
+        if LOG:
+            v -= tl.log(tl.sum(e, axis=1, keep_dims=True))
+        else:
+            v = e / tl.sum(e, axis=1, keep_dims=True)
+        tl.store(y + walk(col, y_col), v, mask=inside)
+
+
+@kernel(flops=lambda y: 4 * y.size, bytes=lambda y, dy, dx: y.nbytes + dy.nbytes + dx.nbytes)
+def softmax_backward_kernel(dy, y, dx, rows, cols, dy_batch: tl.int64, dy_row: tl.int64, dy_col: tl.int64,
+                            y_batch: tl.int64, y_row: tl.int64, y_col: tl.int64,
+                            dx_batch: tl.int64, dx_row: tl.int64, dx_col: tl.int64,
+                            LOG: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+                            LOOP: tl.constexpr):
+    batch = (tl.program_id(0) // tl.cdiv(rows, ROWS)).to(tl.int64)
+    row = tl.program_id(0) % tl.cdiv(rows, ROWS) * ROWS + tl.arange(0, ROWS)[:, None]
+    col = tl.arange(0, BLOCK)[None, :]
+    dy += batch * dy_batch + walk(row, dy_row)
+    y += batch * y_batch + walk(row, y_row)
+    dx += batch * dx_batch + walk(row, dx_row)
+    total = tl.full((ROWS, 1), 0.0, ACC)
+    if LOOP:
+        for start in range(0, cols, BLOCK):
+            at = start + col
+            inside = (row < rows) & (at < cols)
+            g = tl.load(dy + walk(at, dy_col), mask=inside, other=0).to(ACC)
+            if not LOG:
+                g *= tl.load(y + walk(at, y_col), mask=inside, other=0).to(ACC)
+            total += tl.sum(g, axis=1, keep_dims=True)
+    for start in range(0, cols if LOOP else 1, BLOCK):
+        at = start + col
+        inside = (row < rows) & (at < cols)
+        g = tl.load(dy + walk(at, dy_col), mask=inside, other=0).to(ACC)
+        p = tl.load(y + walk(at, y_col), mask=inside, other=0).to(ACC)
+        if not LOOP:
+            total = tl.sum(g if LOG else g * p, axis=1, keep_dims=True)
+        if LOG:
+            d = g - tl.exp(p) * total
+        else:
+            d = p * (g - total)
+        tl.store(dx + walk(at, dx_col), d, mask=inside)
+
+
+# --- launch ---
+
+def _launch(kernel, arrays, axis, log, **config):
+    """Over the tiles of arrays of one shape."""
+    views = [rows_of(a, axis) for a in arrays]
+    v = views[0]
+    tile = tile_of(v.array.device, v.rows, v.cols, along_rows=v.strides[1] is None and v.strides[2] is not None)
+    kernel[(v.batch * -(-v.rows // tile["ROWS"]),)](
+        *(r.array for r in views), v.rows, v.cols, *(s for r in views for s in r.strides), LOG=log,
+        ACC=accumulator(v.array.dtype), LOOP=v.cols > tile["BLOCK"], **tile)
+
+
+def _softmax_device(x, axis, log):
+    y = empty(x.shape, x.dtype, x)
+    if x.size:
+        _launch(softmax_kernel, (x, y), normal_axis(axis, x.ndim), log)
+    return y
+
+
+def _softmax_backward_device(dy, y, axis, log):
+    dx = empty(y.shape, y.dtype, y)
+    if y.size:
+        _launch(softmax_backward_kernel, (dy, y, dx), normal_axis(axis, y.ndim), log)
+    return dx
+
+
+def softmax(x, axis: int = -1):
+    """exp(x) along an axis, scaled to sum to 1; any shape, float. Raises IndexError for an axis that is not there."""
+    return softmax_mirror(x, axis) if is_host(x) else _softmax_device(x, normal_axis(axis, x.ndim), False)
+
+
+def softmax_backward(dy, y, axis: int = -1):
+    """dx from dy and the result y."""
+    return softmax_backward_mirror(dy, y, axis) if is_host(y) else _softmax_backward_device(dy, y, axis, False)
+
+
+def log_softmax(x, axis: int = -1):
+    """The logarithm of softmax(x), exact where softmax underflows."""
+    return softmax_mirror(x, axis, log=True) if is_host(x) else _softmax_device(x, axis, True)
+
+
+def log_softmax_backward(dy, y, axis: int = -1):
+    """dx from dy and the result y."""
+    return softmax_backward_mirror(dy, y, axis, log=True) if is_host(y) else _softmax_backward_device(dy, y, axis, True)
