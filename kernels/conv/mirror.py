@@ -1,0 +1,84 @@
+"""Convolution on the host: which of the two roads, in what type, over how many threads."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tritonnet.kernels.conv import columns, windows
+from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.runtime import host
+
+
+def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    """x (N, C, H, W), w (O, C/groups, R, S), bias (O,) or None -> y (N, O, P, Q)."""
+    dtype, wide = x.dtype, accumulator(x.dtype)
+    x, w = np.ascontiguousarray(x, wide), np.ascontiguousarray(w, wide)
+    bias = bias if bias is None else np.ascontiguousarray(bias, wide)
+    shape = _shape(x.shape, w.shape, padding, dilation, groups)
+    P, Q = ((size - 1) // step + 1 for size, step in zip((shape.P, shape.Q), stride))
+    y = host.empty((len(x), shape.O, P, Q), wide)
+    if not y.size:
+        return y.astype(dtype)
+
+    def part(i, j):
+        if tuple(stride) == (1, 1) and columns.fits(shape):
+            columns.forward(x[i:j], w, bias, shape, y[i:j])
+        else:
+            windows.forward(x[i:j], w, bias, stride, padding, dilation, groups, y[i:j])
+
+    with np.errstate(all="ignore"):                      # inf - inf is nan without a word, as in PyTorch
+        host.parallel(part, len(x), _work(w.shape, y.shape), uses_blas=True)
+    return y.astype(dtype, copy=False)
+
+
+def conv2d_backward_mirror(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1,
+                           needs=(True, True, True)):
+    """(dx, dw, db) from dy (N, O, P, Q); needs says which of them are wanted, the others are None."""
+    dtype, wide = x.dtype, accumulator(x.dtype)
+    dy, x, w = (np.ascontiguousarray(a, wide) for a in (dy, x, w))
+    shape = _shape(x.shape, w.shape, padding, dilation, groups)
+    n, (O, C, R, S) = len(x), w.shape
+    dx = host.empty(x.shape, wide) if needs[0] else None
+    both = needs[0] and tuple(stride) == (1, 1) and columns.fits(shape)
+    partial = {}                                         # by first image: (sum of dw, sum of db)
+
+    def part(i, j):
+        here = None if dx is None else dx[i:j]
+        dw = db = None
+        if both:
+            if needs[1]:
+                dw = np.zeros((groups, O // groups * R * S, C), wide)
+            columns.backward(x[i:j], w, dy[i:j], shape, here, dw)
+        else:
+            if needs[1]:
+                dw = np.zeros((groups, C * R * S, O // groups), wide)
+                windows.weight_gradient(x[i:j], w.shape, dy[i:j], stride, padding, dilation, groups, dw)
+            if needs[0]:
+                windows.input_gradient(dy[i:j], w, stride, padding, dilation, groups, here)
+        if needs[2]:
+            planes = dy[i:j].reshape((j - i) * O, -1)
+            db = np.dot(planes, np.ones(planes.shape[1], wide)).reshape(-1, O).sum(axis=0)
+        partial[i] = dw, db
+
+    with np.errstate(all="ignore"):
+        if n and dy.size:
+            host.parallel(part, n, 2 * _work(w.shape, dy.shape), uses_blas=True)
+        elif needs[0]:
+            dx.fill(0)
+        sums = [partial[i] for i in sorted(partial)]
+        dw = sum((s[0] for s in sums[1:]), sums[0][0]) if needs[1] and sums else np.zeros(w.shape, wide)
+        db = sum((s[1] for s in sums[1:]), sums[0][1]) if needs[2] and sums else np.zeros(O, wide)
+    if needs[1] and sums:
+        dw = columns.unflip(dw, w.shape) if both else np.ascontiguousarray(dw.transpose(0, 2, 1)).reshape(w.shape)
+    return (dx.astype(dtype, copy=False) if needs[0] else None, dw.astype(dtype, copy=False) if needs[1] else None,
+            db.astype(dtype, copy=False) if needs[2] else None)
+
+
+def _shape(x_shape, w_shape, padding, dilation, groups):
+    return columns.Shape(*x_shape[1:], w_shape[0], *w_shape[2:], tuple(padding), tuple(dilation), groups)
+
+
+def _work(w_shape, y_shape):
+    """What `parallel` calls elements."""
+    return math.prod(w_shape[1:]) * math.prod(y_shape) // 200

@@ -1,0 +1,98 @@
+"""The matrix product as Triton kernels: c = activation(a b + bias), batched, operands with any strides.
+
+A program computes one tile of c, walking along K. Tiles are numbered in groups of GROUP_M rows, so that programs that
+run at the same time share operands in the L2 cache. With SPLIT > 1 each tile is cut along K; the parts go to a buffer
+in the accumulator's type, and `reduce_kernel` adds them in fixed order, so results are the same in every run.
+"""
+
+from __future__ import annotations
+
+from tritonnet.kernels.kernel import jit, kernel, libdevice, tl
+from tritonnet.kernels.rows import walk
+
+
+@jit
+def activate(v, ACTIVATION: tl.constexpr):
+    """The epilogue's activation; NaN stays NaN."""
+    if ACTIVATION == "relu":
+        v = tl.maximum(v, 0.0, propagate_nan=tl.PropagateNan.ALL)
+    elif ACTIVATION == "sigmoid":
+        v = 1 / (1 + tl.exp(-v))
+    elif ACTIVATION == "tanh":
+        v = libdevice.tanh(v)
+    return v
+
+
+@jit
+def grouped(pid, tiles_m, tiles_n, GROUP_M: tl.constexpr):
+    """(tile row, tile column) of a program: column by column within GROUP_M rows of tiles."""
+    group = pid // (GROUP_M * tiles_n)
+    rows = tl.minimum(tiles_m - group * GROUP_M, GROUP_M)
+    inside = pid % (GROUP_M * tiles_n)
+    return group * GROUP_M + inside % rows, inside // rows
+
+
+@kernel(flops=lambda M, N, K, batch: 2 * batch * M * N * K,
+        bytes=lambda a, b, c, M, N, K, batch: batch * (M * K * a.itemsize + K * N * b.itemsize) + c.nbytes)
+def gemm_kernel(a, b, bias, c, batch, M, N, K, inner, a_outer: tl.int64, a_inner: tl.int64, a_m: tl.int64,
+                a_k: tl.int64, b_outer: tl.int64, b_inner: tl.int64, b_k: tl.int64, b_n: tl.int64, c_batch: tl.int64,
+                c_m: tl.int64, c_n: tl.int64, c_split: tl.int64, ACTIVATION: tl.constexpr, BIAS_ROWS: tl.constexpr,
+                ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
+                BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr, SPLIT: tl.constexpr, EVEN_K: tl.constexpr):
+    """c[i] = activation(a[i] b[i] + bias) for i in batch = outer x inner; strides None stand for 1."""
+    tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
+    which = (tl.program_id(0) // (tiles_m * tiles_n)).to(tl.int64)
+    tile_m, tile_n = grouped(tl.program_id(0) % (tiles_m * tiles_n), tiles_m, tiles_n, GROUP_M)
+    a += which // inner * a_outer + which % inner * a_inner
+    b += which // inner * b_outer + which % inner * b_inner
+    rows = tile_m * BLOCK_M + tl.arange(0, BLOCK_M)
+    cols = tile_n * BLOCK_N + tl.arange(0, BLOCK_N)
+
+    steps = tl.cdiv(tl.cdiv(K, BLOCK_K), SPLIT)
+    start = tl.program_id(1) * steps * BLOCK_K
+    depth = start + tl.arange(0, BLOCK_K)
+    a_at = a + walk(rows, a_m)[:, None] + walk(depth, a_k)[None, :]
+    b_at = b + walk(depth, b_k)[:, None] + walk(cols, b_n)[None, :]
+    row_inside, col_inside = rows[:, None] < M, cols[None, :] < N
+    acc = tl.zeros((BLOCK_M, BLOCK_N), dtype=ACC)
+    for k in range(start, tl.minimum(K, start + steps * BLOCK_K), BLOCK_K):
+        if EVEN_K:
+            x = tl.load(a_at, mask=row_inside, other=0.0)
+            y = tl.load(b_at, mask=col_inside, other=0.0)
+        else:
+            left = K - k
+            x = tl.load(a_at, mask=row_inside & (tl.arange(0, BLOCK_K)[None, :] < left), other=0.0)
+            y = tl.load(b_at, mask=col_inside & (tl.arange(0, BLOCK_K)[:, None] < left), other=0.0)
+        acc = tl.dot(x, y, acc, input_precision=PRECISION, out_dtype=ACC)
+        if a_k is None:
+            a_at += BLOCK_K
+        else:
+            a_at += BLOCK_K * a_k
+        if b_k is None:
+            b_at += BLOCK_K
+        else:
+            b_at += BLOCK_K * b_k
+
+    if bias is not None:
+        if BIAS_ROWS:
+            acc += tl.load(bias + rows, mask=rows < M, other=0.0).to(ACC)[:, None]
+        else:
+            acc += tl.load(bias + cols, mask=cols < N, other=0.0).to(ACC)[None, :]
+    acc = activate(acc, ACTIVATION)
+    c_at = c + which * c_batch + tl.program_id(1).to(tl.int64) * c_split
+    tl.store(c_at + walk(rows, c_m)[:, None] + walk(cols, c_n)[None, :], acc.to(c.dtype.element_ty),
+             mask=row_inside & col_inside)
+
+
+@kernel(flops=lambda n, SPLIT: n * SPLIT, bytes=lambda parts, c: parts.nbytes + c.nbytes)
+def reduce_kernel(parts, bias, c, n: tl.int64, columns, ACTIVATION: tl.constexpr, SPLIT: tl.constexpr,
+                  ACC: tl.constexpr, BLOCK: tl.constexpr):
+    """c = activation(the sum of SPLIT arrays of n elements + bias), rows of c being `columns` long."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < n
+    total = tl.zeros((BLOCK,), dtype=ACC)
+    for i in range(SPLIT):
+        total += tl.load(parts + i * n + at, mask=inside, other=0.0)
+    if bias is not None:
+        total += tl.load(bias + at % columns, mask=inside, other=0.0).to(ACC)
+    tl.store(c + at, activate(total, ACTIVATION).to(c.dtype.element_ty), mask=inside)

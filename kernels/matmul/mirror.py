@@ -1,0 +1,136 @@
+"""Matrix products on the host: NumPy's BLAS, told when to use which threads."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from tritonnet.kernels.dtypes import FLOATS, HALVES, float32
+from tritonnet.kernels.runtime import host
+
+SMALL = 1 << 14              # elements of a result that NumPy may allocate itself
+ONE_THREAD = 1 << 18         # multiply-adds that OpenBLAS never splits
+SPLIT = 1 << 25              # multiply-adds from which two threads of our own pay
+
+
+def dot(x, y):
+    """x (M, K) . y (K, N), of one float type that BLAS knows. np.dot says nothing about inf - inf, unlike matmul."""
+    M, N = x.shape[0], y.shape[1]
+    if M * N <= SMALL and M * N * x.shape[1] <= ONE_THREAD:
+        return np.dot(x, y)
+    out = host.empty((M, N), x.dtype)
+    work = M * N * x.shape[1]
+    if work <= ONE_THREAD or host.blas_alone():
+        return np.dot(x, y, out=out)
+    if work < SPLIT:
+        with host.blas():
+            return np.dot(x, y, out=out)
+    if M >= N or M >= 256:
+        host.parallel(lambda i, j: np.dot(x[i:j], y, out=out[i:j]), M, work // 200, uses_blas=True)
+    else:
+        with np.errstate(all="ignore"):                  # np.dot takes no strided out
+            host.parallel(lambda i, j: np.matmul(x, y[:, i:j], out=out[:, i:j]), N, work // 200, uses_blas=True)
+    return out
+
+
+def matmul_mirror(x, y):
+    """x @ y by np.matmul's rules. Narrow floats are multiplied in float32 and rounded once."""
+    dtype = x.dtype
+    if dtype in HALVES:
+        x, y = x.astype(float32), y.astype(float32)
+    if x.ndim == 2 and y.ndim == 2 and dtype in FLOATS:
+        z = dot(x, y)
+    elif x.ndim > 2 and y.ndim == 2 and dtype in FLOATS and x.flags.c_contiguous:
+        z = dot(x.reshape(-1, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
+    elif x.ndim < 2 or y.ndim < 2:
+        z = np.asarray(_vector(x, y))
+    else:
+        z = _batched(x, y)
+    return z if z.dtype == dtype else z.astype(dtype)
+
+
+def _vector(x, y):
+    """Products with a vector."""
+    if x.ndim <= 2 and y.ndim <= 2 and x.dtype.kind == "f":
+        return np.dot(x, y)
+    with np.errstate(all="ignore"):
+        return np.matmul(x, y)
+
+
+def _batched(x, y):
+    """Stacks of matrices (or integer matrices), the longest axis of the stack split over the threads where it pays."""
+    stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    out = host.empty((*stack, x.shape[-2], y.shape[-1]), x.dtype)
+    with np.errstate(all="ignore"):
+        if not stack:
+            return np.matmul(x, y, out=out)
+        axis = stack.index(max(stack))
+        X, Y = (np.moveaxis(np.broadcast_to(a, (*stack, *a.shape[-2:])), axis, 0) for a in (x, y))
+        Z = np.moveaxis(out, axis, 0)
+        host.parallel(lambda i, j: np.matmul(X[i:j], Y[i:j], out=Z[i:j]), stack[axis], out.size * x.shape[-1] // 200,
+                      uses_blas=True)
+    return out
+
+
+@functools.lru_cache(16)
+def ones(n, dtype):
+    """A read-only vector of ones, for sums by BLAS."""
+    vector = np.ones(n, dtype)
+    vector.flags.writeable = False
+    return vector
+
+
+def linear_mirror(x, w, bias=None, activation=None):
+    """activation(x w' + bias): x (..., K), w (O, K), bias (O,)."""
+    dtype = x.dtype
+    if dtype in HALVES:
+        x, w = x.astype(float32), w.astype(float32)
+    if x.ndim == 2:
+        y = dot(x, w.T)
+    else:
+        y = dot(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], len(w))
+    if bias is not None:
+        np.add(y, bias, out=y, casting="same_kind")
+    if activation is not None:
+        ACTIVATIONS[activation](y)
+    return y if dtype is y.dtype else y.astype(dtype, copy=False)
+
+
+def linear_backward_mirror(dy, x, w, needs=(True, True, True)):
+    """(dx, dw, db) of x w' + bias; those not needed are None."""
+    dtype = x.dtype
+    if dtype in HALVES:
+        dy, x, w = dy.astype(float32), x.astype(float32), w.astype(float32)
+    rows = dy if dy.ndim == 2 else dy.reshape(-1, dy.shape[-1])
+    dx = dw = db = None
+    if needs[0]:
+        dx = dot(rows, w)
+        if x.ndim != 2:
+            dx = dx.reshape(x.shape)
+    if needs[1]:
+        dw = dot(rows.T, x if x.ndim == 2 else x.reshape(-1, x.shape[-1]))
+    if needs[2]:
+        db = np.dot(ones(len(rows), rows.dtype), rows)
+    if dtype in HALVES:
+        return tuple(g if g is None else g.astype(dtype) for g in (dx, dw, db))
+    return dx, dw, db
+
+
+def _relu(y):
+    np.maximum(y, 0, out=y)
+
+
+def _sigmoid(y):
+    with np.errstate(over="ignore"):
+        np.negative(y, out=y)
+        np.exp(y, out=y)
+        y += 1
+        np.reciprocal(y, out=y)
+
+
+def _tanh(y):
+    np.tanh(y, out=y)
+
+
+ACTIVATIONS = {"relu": _relu, "sigmoid": _sigmoid, "tanh": _tanh}      # those whose derivative is told by the result

@@ -1,0 +1,47 @@
+"""Which tiles a product gets where nothing was tuned: a few classes of shapes per architecture.
+
+The classes are those of the field (large, skinny, few columns, batched); the numbers have not been timed yet, but
+compile without spills. M is the long side: the launcher swaps operands where it is not.
+"""
+
+from __future__ import annotations
+
+from tritonnet.kernels.dtypes import HALVES, float64
+from tritonnet.kernels.rows import next_power_of_2
+
+
+def tiles(device, dtype, batch, M, N, K, precision) -> dict:
+    """BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, num_warps and num_stages for [batch, M, K] by [batch, K, N]."""
+    narrow = min(64, max(16, next_power_of_2(N)))
+    if device.simulated:
+        m, n, k = min(64, max(16, next_power_of_2(M))), narrow, min(64, max(16, next_power_of_2(K)))
+        return _config(m, n, k, 4, 2)
+    if dtype == float64:
+        return _config(64, narrow, 16, 4, 3)
+    programs = device.multi_processor_count
+    datacenter = device.capability in ((8, 0), (9, 0), (10, 0))
+    large = N >= 128 and batch * -(-M // 128) * -(-N // 128) >= programs
+    if dtype in HALVES:
+        if N <= 16:
+            return _config(128, 16, 64, 4, 4)
+        if not large:
+            return _config(64, narrow, 64, 4, 4) if K > 32 else _config(64, narrow, 32, 4, 3)
+        if datacenter and N >= 256 and batch * -(-M // 128) * -(-N // 256) >= programs:
+            return _config(128, 256, 64, 8, 3)
+        return _config(128, 128, 64, 8, 3) if datacenter else _config(128, 128, 32, 4, 4)
+    if N <= 16:
+        return _config(128, 16, 32, 4, 3)
+    if not large:
+        return _config(64, narrow, 32, 4, 3)
+    return _config(128, 128, 32, 8, 3)
+
+
+def splits(device, batch, M, N, K, config) -> int:
+    """Into how many parts K is cut: until the device is full, each part being four steps at least; a power of two."""
+    programs = batch * -(-M // config["BLOCK_M"]) * -(-N // config["BLOCK_N"])
+    most = min(K // (4 * config["BLOCK_K"]), 2 * device.multi_processor_count // max(1, programs), 64)
+    return 1 << max(0, most.bit_length() - 1)
+
+
+def _config(m, n, k, warps, stages):
+    return {"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": k, "GROUP_M": 8, "num_warps": warps, "num_stages": stages}
