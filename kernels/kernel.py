@@ -23,7 +23,6 @@ from __future__ import annotations
 import __future__
 import functools
 import hashlib
-import importlib
 import linecache
 import textwrap
 import types
@@ -31,29 +30,13 @@ import typing
 
 from tritonnet.kernels.runtime.dispatch import Variant, bound_arguments, first_device
 from tritonnet.kernels.runtime.signature import parameters
-from tritonnet.kernels.runtime.source import body_of, fingerprint, resolved
+from tritonnet.kernels.runtime.source import Lazy, body_of, fingerprint, resolved
 
 if typing.TYPE_CHECKING:
     import triton.language as tl
     from triton.language.extra import libdevice
 else:
-
-    class _Lazy:
-        """Stands for a module of Triton's until a kernel needs it."""
-
-        def __init__(self, module):
-            self._module = module
-
-        def __getattr__(self, name):
-            return getattr(self.real(), name)
-
-        def real(self):
-            return importlib.import_module(self._module)
-
-        def __repr__(self):
-            return f"<{self._module}, imported at first need>"
-
-    tl, libdevice = _Lazy("triton.language"), _Lazy("triton.language.extra.libdevice")
+    tl, libdevice = Lazy("triton.language"), Lazy("triton.language.extra.libdevice")
 
 
 class Jit:

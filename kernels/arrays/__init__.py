@@ -11,8 +11,8 @@ from tritonnet.kernels.runtime import host
 from tritonnet.kernels.runtime.devices import Device
 
 __all__ = [
-    "FILL_FRESH", "DeviceArray", "contiguous", "device_of", "empty", "empty_like", "full", "is_host", "to_device",
-    "to_host", "zeros",
+    "FILL_FRESH", "DeviceArray", "contiguous", "device_of", "empty", "empty_like", "from_cuda_array", "from_dlpack",
+    "full", "is_host", "to_device", "to_host", "zeros",
 ]
 
 FILL_FRESH: int | None = None  # tests set 0xFF: NaN in every float type, -1 in signed integers
@@ -36,7 +36,7 @@ def empty(shape, dtype, like=None):
     if device is None:
         return host.empty(shape, dtype)
     array = DeviceArray.empty(shape, dtype, device)
-    if FILL_FRESH is not None and array.size:
+    if FILL_FRESH is not None and array.size and not device.poisons:
         device.driver.fill(array.ptr, np.uint8(FILL_FRESH), array.nbytes, device.stream.handle)
     return array
 
@@ -90,6 +90,20 @@ def _across(x, device):
 def to_host(x) -> np.ndarray:
     """The array on the host: itself, or a copy."""
     return x if isinstance(x, np.ndarray) else x.numpy()
+
+
+def from_dlpack(x):
+    """Another library's array that speaks DLPack, its memory shared: an ndarray or a DeviceArray."""
+    from tritonnet.kernels.arrays import exchange
+
+    return exchange.from_dlpack(x)
+
+
+def from_cuda_array(x) -> DeviceArray:
+    """Another library's array that has `__cuda_array_interface__`, its memory shared."""
+    from tritonnet.kernels.arrays import exchange
+
+    return exchange.from_cuda_array(x)
 
 
 def contiguous(x):

@@ -109,6 +109,27 @@ class DeviceArray:
             raise ValueError(f"item() needs exactly one element, this array has shape {self.shape}")
         return self.numpy().item()
 
+    # other libraries
+
+    def __dlpack_device__(self):
+        from tritonnet.kernels.arrays.exchange import dlpack_device
+
+        return dlpack_device(self)
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        """Share the memory by DLPack, without a copy and on the device where it is; see `arrays.from_dlpack`."""
+        from tritonnet.kernels.arrays.exchange import dlpack_device, to_dlpack
+
+        if copy or dl_device not in (None, dlpack_device(self)):
+            raise BufferError(f"{self} is shared without a copy, where it is; use .numpy() or to_device first")
+        return to_dlpack(self, stream)
+
+    @property
+    def __cuda_array_interface__(self):
+        from tritonnet.kernels.arrays.exchange import cuda_array_interface
+
+        return cuda_array_interface(self)
+
     @staticmethod
     def empty(shape, dtype, device, name="") -> DeviceArray:
         """Uninitialised memory of the device's pool, in C order."""

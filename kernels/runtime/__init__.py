@@ -19,10 +19,11 @@ from tritonnet.kernels.runtime.errors import (
     Uninitialised,
     UseAfterFree,
 )
+from tritonnet.kernels.runtime.graph import Graph
 from tritonnet.kernels.runtime.launches import Launch, on_launch, watching
 
 __all__ = [
-    "CaptureError", "DeviceError", "Launch", "LaunchFailed", "NoDevice", "OutOfBounds", "OutOfMemory",
+    "CaptureError", "DeviceError", "Graph", "Launch", "LaunchFailed", "NoDevice", "OutOfBounds", "OutOfMemory",
     "Uninitialised", "UseAfterFree", "current_device", "device", "device_count", "is_available", "on_launch",
     "set_device", "simulated", "synchronize", "watching",
 ]

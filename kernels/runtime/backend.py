@@ -45,11 +45,11 @@ class Cuda:
     def device(self, index):
         found = self.devices.get(index)
         if found is None:
-            from tritonnet.kernels.runtime.cuda import CudaDriver
+            from tritonnet.kernels.runtime.cuda import open_device
 
             with self.lock:
                 if index not in self.devices:
-                    self.devices[index] = Device(CudaDriver(index))
+                    self.devices[index] = Device(open_device(index))
                 found = self.devices[index]
         return found
 

@@ -15,6 +15,7 @@ class Device:
     def __init__(self, driver, own_blocks=False):
         self.driver, self.pool = driver, Pool(driver, own_blocks)
         self.index, self.simulated = driver.ordinal, driver.simulated
+        self.poisons = driver.simulated and own_blocks  # fresh memory is full of 0xFF bytes anyway
         self.default_stream = Stream(self, driver.stream)
         self.local = threading.local()
 
@@ -44,6 +45,10 @@ class Device:
     def new_stream(self) -> Stream:
         """A stream beside the default one."""
         return Stream(self, self.driver.new_stream())
+
+    def foreign_stream(self, number: int) -> Stream:
+        """Another library's stream, by its address."""
+        return Stream(self, self.driver.foreign_stream(number))
 
     def record(self) -> Event:
         """An event: the moment when all work queued so far is done."""

@@ -32,8 +32,8 @@ class Allocation:
         self.pool, self.arena, self.ptr, self.nbytes, self.size, self.events = pool, arena, ptr, nbytes, size, None
 
     def used_on(self, stream):
-        """Note that work on another stream uses this memory: it is handed out again only once that is done."""
-        self.events = (self.events or []) + [self.pool.driver.record(stream, timing=False)]
+        """Note that work on another `Stream` uses this memory: it is handed out again only once that is done."""
+        self.events = [*(self.events or ()), stream.record(timing=False)]
 
     def __del__(self):
         self.pool.give_back(self)
@@ -92,7 +92,7 @@ class Pool:
         """Called when an allocation dies."""
         with self.lock:
             self.used -= allocation.size
-            if allocation.events and not all(map(self.driver.done, allocation.events)):
+            if allocation.events and not all(event.done() for event in allocation.events):
                 self.pending.append((allocation.events, allocation.arena, allocation.size, allocation.ptr))
             else:
                 self._put(allocation.arena, allocation.size, allocation.ptr)
@@ -112,8 +112,8 @@ class Pool:
         for events, arena, size, ptr in waiting:
             if wait:
                 for event in events:
-                    self.driver.wait(event)
-            if wait or all(map(self.driver.done, events)):
+                    event.synchronize()
+            if wait or all(event.done() for event in events):
                 self._put(arena, size, ptr)
             else:
                 self.pending.append((events, arena, size, ptr))

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import inspect
 import re
 import textwrap
 import types
 
 import numpy as np
+
+
+class Lazy:
+    """Stands for a module of Triton's until a kernel needs it."""
+
+    def __init__(self, module):
+        self._module = module
+
+    def __getattr__(self, name):
+        return getattr(self.real(), name)
+
+    def real(self):
+        """The module; imports it."""
+        return importlib.import_module(self._module)
+
+    def __repr__(self):
+        return f"<{self._module}, imported at first need>"
 
 
 def body_of(fn) -> str:
@@ -47,11 +65,13 @@ def fingerprint(jit) -> str:
         seen.add(id(current))
         texts.append(current.source)
         for name, value in outer_values(current.fn).items():
+            if isinstance(value, (Lazy, types.ModuleType)):
+                continue
             if hasattr(value, "source") and hasattr(value, "fn"):
                 todo.append(value)
             elif hasattr(value, "raw_src"):  # a @triton.jit function
                 texts.append(value.src)
-            elif not isinstance(value, types.ModuleType):
+            else:
                 texts.append(f"{name} = {describe(value)}")
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
@@ -74,7 +94,7 @@ def real(value):
     """What Triton should see in place of ours: its modules, its functions, its constants."""
     if isinstance(value, np.dtype):
         return triton_dtype(value)
-    if type(value).__name__ == "_Lazy":
+    if isinstance(value, Lazy):
         return value.real()
     if hasattr(value, "triton") and hasattr(value, "source"):
         return value.triton

@@ -130,6 +130,14 @@ class SimulatedDriver(CaptureGuard):
         data, _ = self.heap.slice(ptr, array.nbytes, f"download of {array.nbytes} bytes")
         array.reshape(-1).view(np.uint8)[:] = data
 
+    def host_view(self, ptr, nbytes):
+        """The bytes themselves, for other libraries."""
+        self.synchronize()
+        data, written = self.heap.slice(ptr, nbytes, f"view of {nbytes} bytes")
+        if written is not None:
+            written[:] = True  # whoever holds them may write
+        return data
+
     def memory_info(self):
         return self.memory - self.heap.used, self.memory
 

@@ -1,0 +1,114 @@
+"""From a specialisation to machine code: a cache of our own in front of Triton's compiler.
+
+Triton's own disk cache is looked up by a hash of all of Triton's files, which costs a second per process, and needs
+`import triton`, half a second more. Ours is looked up by the texts of the kernel and its helpers, Triton's version
+(read from the installed package's metadata), target, options and signature: a warm start touches none of Triton.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+import typing
+
+from tritonnet.kernels.runtime.dispatch import compiling
+from tritonnet.kernels.runtime.errors import DeviceError
+from tritonnet.kernels.runtime.folders import cache_folder, write_whole
+from tritonnet.kernels.runtime.source import describe, real
+
+FORMAT = 1  # of the files in the cache
+ENVIRONMENT = ("TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH", "DISABLE_PTXAS_OPT", "TRITON_DISABLE_LINE_INFO")
+
+
+class Binary(typing.NamedTuple):
+    """Machine code, and what a launch must know."""
+
+    cubin: bytes
+    name: str  # of the function in it
+    threads: int  # per block
+    shared: int  # bytes per block
+
+
+@functools.cache
+def triton_version() -> str:
+    """Of the installed package, without importing it."""
+    try:
+        return importlib.metadata.version("triton")
+    except importlib.metadata.PackageNotFoundError:
+        raise DeviceError("Triton is not installed, which compiles kernels (Linux): pip install 'triton>=3.6,<3.10'"
+                          ) from None
+
+
+def key_of(specialisation, target) -> str:
+    """The hash that everything in the machine code depends on."""
+    kernel, signature, constants, divisible, options = specialisation
+    what = {
+        "format": FORMAT, "kernel": kernel.key, "name": kernel.name, "triton": triton_version(), "target": str(target),
+        "signature": signature, "constants": {name: describe(value) for name, value in constants.items()},
+        "divisible": divisible, "options": dict(sorted(options.items())),
+        "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+    }
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def compiled(specialisation, target) -> Binary:
+    """The machine code of one specialisation, from the cache or the compiler."""
+    key = key_of(specialisation, target)
+    path = cache_folder("cubins") / key[:2] / key
+    try:
+        header, _, cubin = path.read_bytes().partition(b"\n")
+        known = json.loads(header)
+        if known["bytes"] == len(cubin):
+            return Binary(cubin, known["name"], known["threads"], known["shared"])
+    except (OSError, ValueError, KeyError):
+        pass  # not there, or written by something else
+    binary = compile_fully(specialisation, target)
+    meta = binary.metadata
+    found = Binary(binary.asm["cubin"], meta.name, meta.num_warps * meta.warp_size, meta.shared)
+    header = {"name": found.name, "threads": found.threads, "shared": found.shared, "bytes": len(found.cubin)}
+    write_whole(path, json.dumps(header).encode() + b"\n" + found.cubin)
+    return found
+
+
+def compile_fully(specialisation, target):
+    """Triton's own CompiledKernel, with every stage in `.asm` ("ttir", "ttgir", "llir", "ptx", "cubin")."""
+    with compiling:
+        import triton
+        from triton.backends.compiler import GPUTarget
+
+        _prepare(target)
+        binary = triton.compile(_triton_source(specialisation), target=GPUTarget(*target[:3]),
+                                options=specialisation.options)
+    if binary.metadata.global_scratch_size or binary.metadata.profile_scratch_size:
+        raise NotImplementedError(f"kernel {specialisation.kernel.name} needs scratch memory (tensor descriptors made "
+                                  f"on the device?), which launches here do not provide")
+    return binary
+
+
+def _triton_source(specialisation):
+    """What triton.compile takes."""
+    from triton.compiler import ASTSource
+
+    kernel, signature, constants, divisible, _ = specialisation
+    position = {name: (i,) for i, name in enumerate(signature)}
+    return ASTSource(kernel.triton, dict(signature), {position[name]: real(value) for name, value in constants.items()},
+                     {position[name]: [["tt.divisibility", 16]] for name in divisible})
+
+
+@functools.cache
+def _prepare(target):
+    """Once before compiling for a target: which ptxas, and a cache folder that can be written."""
+    from triton import knobs
+
+    if target.old_ptxas and hasattr(knobs.nvidia, "ptxas_blackwell"):
+        knobs.nvidia.ptxas_blackwell = knobs.nvidia.ptxas.path  # the newest writes code that drivers before 13.0 refuse
+    try:
+        os.makedirs(knobs.cache.dir, exist_ok=True)
+        with tempfile.TemporaryFile(dir=knobs.cache.dir):
+            pass
+    except OSError:
+        knobs.cache.dir = tempfile.mkdtemp(prefix="triton-")
