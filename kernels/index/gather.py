@@ -1,0 +1,172 @@
+"""Reading by index.
+
+    gather:     y[i, j, k] = x[i, index[i, j, k], k]        along any axis; the index may cover a corner of x
+    take:       y[i, j, k] = x[i, index[j], k]              index of any shape: rows of an embedding, columns
+    index_get:  y = x[key]                                  several index arrays at once, see keys.py
+
+One kernel does all of them: the offset in x of every element of y is affine in its coordinates, plus an index times a
+stride. The result is walked in tiles of rows (up to three axes) and columns, so that only rows are taken apart by
+division. Several index arrays are first added up to offsets, two per launch.
+
+Bad indices raise on the host. On a device nothing outside of x is read: what they select is NaN, in integers -1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tritonnet.kernels.arrays import contiguous, empty, is_host
+from tritonnet.kernels.arrays.views import c_strides
+from tritonnet.kernels.dtypes import bool_, is_float
+from tritonnet.kernels.index.keys import check_bounds, merge_masked, neighbours, placed, plan
+from tritonnet.kernels.index.offsets import along, bounded, int_type, offsets, power, three
+from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.strided import collapsed
+
+NO_BOUND = 2**62  # above every offset
+
+
+def corner(x, axis, shape):
+    """The part of x that an index of this shape covers, whole along `axis`."""
+    return x[tuple(slice(None) if a == axis else slice(n) for a, n in enumerate(shape))]
+
+
+# mirrors
+
+
+def gather_mirror(x, axis, index):
+    check_bounds(index, axis, x.shape[axis], error=RuntimeError)
+    return np.take_along_axis(corner(x, axis, index.shape), index, axis)
+
+
+def take_mirror(x, index, axis=0):
+    check_bounds(index, axis, x.shape[axis])
+    if x.flags.c_contiguous:
+        return np.asarray(np.take(x, index, axis))
+    return np.array(x[(slice(None),) * axis + (index,)], order="C")
+
+
+def index_get_mirror(x, key):
+    try:
+        if x.flags.c_contiguous and key[-1].dtype != bool_ and all(isinstance(k, slice) for k in key[:-1]):
+            return np.asarray(np.take(x, key[-1], len(key) - 1))  # faster than x[key]
+        return np.array(x[key], order="C", copy=None)
+    except IndexError:
+        p = plan(key, x.shape)
+        for axis, index in zip(p.axes, p.indices):
+            check_bounds(index, axis, x.shape[axis], wrap=True)
+        raise
+
+
+# kernel
+
+
+@kernel(bytes=lambda index, out: 2 * out.nbytes + index.nbytes, do_not_specialize=(
+    "n", "step", "x0", "x1", "x2", "x3", "i0", "i1", "i2", "i3"))
+def gather_kernel(
+    x, index, out, rows: tl.int64, cols: tl.int64, n: tl.int64, step: tl.int64, n1, n2,
+    x0: tl.int64, x1: tl.int64, x2: tl.int64, x3: tl.int64, i0: tl.int64, i1: tl.int64, i2: tl.int64, i3: tl.int64,
+    INT: tl.constexpr, RANK: tl.constexpr, WRAP: tl.constexpr, POISON: tl.constexpr, UNIT: tl.constexpr,
+    PER_ROW: tl.constexpr, ALIGNED: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+):
+    """out[r, c] = x[r·(x0, x1, x2) + c·x3 + index[r·(i0, i1, i2) + c·i3]·step], r counting up to three axes.
+
+    UNIT: x3 is 1.  PER_ROW: i3 is 0.  ALIGNED: step, x0, x1 and x2 are multiples of 16.
+    """
+    if ALIGNED:
+        step = tl.multiple_of(step, 16)
+        x0, x1, x2 = tl.multiple_of(x0, 16), tl.multiple_of(x1, 16), tl.multiple_of(x2, 16)
+    tiles = tl.cdiv(cols, BLOCK_C)
+    row = (tl.program_id(0) // tiles).to(INT) * BLOCK_R + tl.arange(0, BLOCK_R)[:, None].to(INT)
+    col = (tl.program_id(0) % tiles) * BLOCK_C + tl.arange(0, BLOCK_C)[None, :]
+    inside = (row < rows) & (col < cols)
+    where = along(row, n1, n2, i0, i1, i2, RANK)
+    if PER_ROW:
+        chosen, valid = bounded(tl.load(index + where, mask=row < rows, other=0), n, WRAP)
+    else:
+        chosen, valid = bounded(tl.load(index + where + col * i3, mask=inside, other=0), n, WRAP)
+    source = along(row, n1, n2, x0, x1, x2, RANK) + chosen * step
+    if UNIT:
+        source = source + col
+    else:
+        source = source + col * x3
+    value = tl.load(x + source, mask=inside & valid, other=POISON)
+    tl.store(out + row.to(tl.int64) * cols + col, value, mask=inside)
+
+
+# launches
+
+
+def poison(dtype):
+    """What a bad index selects."""
+    return float("nan") if is_float(dtype) else True if dtype == bool_ else -1
+
+
+def _gather(x, index, shape, x_strides, index_strides, n, step, wrap=False):
+    """Launch gather_kernel for a result of this shape: at most four axes after collapsing."""
+    out = empty(shape, x.dtype, x)
+    if not out.size:
+        return out
+    dims, xs, ix = collapsed(shape, x_strides, index_strides)
+    rows, cols = math.prod(dims[:-1]), dims[-1]
+    (_, n1, n2), x_rows, i_rows = three(dims[:-1], xs[:-1], ix[:-1])
+    tile = 65536 if x.device.simulated else 2048
+    block_c = power(cols, min(tile, 1024))
+    block_r = power(rows, tile // block_c)
+    gather_kernel[(-(-rows // block_r) * -(-cols // block_c),)](
+        x, index, out, rows, cols, n, step, n1, n2, *x_rows, xs[-1], *i_rows, ix[-1],
+        INT=int_type(rows), RANK=max(len(dims) - 1, 1), WRAP=wrap, POISON=poison(x.dtype), UNIT=xs[-1] == 1,
+        PER_ROW=ix[-1] == 0, ALIGNED=all(s % 16 == 0 for s in (step, *x_rows)), BLOCK_R=block_r, BLOCK_C=block_c,
+        num_warps=4)
+    return out
+
+
+def gather(x, axis, index):
+    """y[…, j, …] = x[…, index[…, j, …], …] along `axis`.
+
+    index: integers in [0, n), with as many axes as x and no longer than it along the others.  Returns: index's shape.
+    A bad index raises RuntimeError on the host and gives NaN (-1 in integers) on a device.
+    """
+    if is_host(x):
+        return gather_mirror(x, axis, index)
+    n, x = x.shape[axis], corner(x, axis, index.shape)
+    if len(collapsed(index.shape, x.strides, index.strides)[0]) > 4:
+        x, index = x.copy(), index.copy()  # dense: what is before the axis, it, and what is after
+    strides = tuple(0 if a == axis else s for a, s in enumerate(x.strides))
+    return _gather(x, index, index.shape, strides, index.strides, n, x.strides[axis])
+
+
+def take(x, index, axis=0):
+    """x indexed along `axis` by an array of integers in [0, n) of any shape, whose axes take the place of `axis`.
+
+    A bad index raises IndexError on the host and gives NaN (-1 in integers) on a device.
+    """
+    return take_mirror(x, index, axis) if is_host(x) else _get(x, (slice(None),) * axis + (index,), wrap=False)
+
+
+def index_get(x, key):
+    """x[key] by the rules of advanced indexing, see keys.py; C-contiguous. Negative indices count from the end.
+
+    A bad index raises IndexError on the host and gives NaN (-1 in integers) on a device.
+    """
+    return index_get_mirror(x, key) if is_host(x) else _get(*merge_masked(x, key), wrap=True)
+
+
+def _get(x, key, wrap):
+    p = plan(key, x.shape)
+    none, common = (0,) * len(p.common), c_strides(p.common)
+    read = [x.strides[a] for a in p.rest]
+    if len(collapsed(p.shape, placed(p, read, none), placed(p, (0,) * len(read), common))[0]) > 4 or any(
+            x.strides[a] < 0 for a in p.axes):  # an offset below 0 would mean a bad index
+        x = x.transpose(placed(p, p.rest, p.axes)).copy()  # dense: what is before the indexed axes, they, and the rest
+        p = neighbours(p, x.ndim)
+        read = [x.strides[a] for a in p.rest]
+    if len(p.axes) == 1:
+        index, n, step = contiguous(p.indices[0]), x.shape[p.axes[0]], x.strides[p.axes[0]]
+    else:
+        lengths, steps = [x.shape[a] for a in p.axes], [x.strides[a] for a in p.axes]
+        index, n, step = offsets(p.common, none, p.indices, lengths, steps, wrap), NO_BOUND, 1
+        wrap = False
+    return _gather(x, index, p.shape, placed(p, read, none), placed(p, (0,) * len(read), common), n, step, wrap)

@@ -1,0 +1,137 @@
+"""New arrangements of elements: joining, padding, turning round, triangles.
+
+    cat:      y = x1 behind x2 behind … along an axis        dx_k = the part of dy that x_k went to
+    unslice:  y = 0 with y[key] = x                          the gradient of x = y[key], a view
+    pad:      y = value with x in its middle; negative widths cut off
+    flip:     y[i] = x[n - 1 - i]
+    tril:     y[i, j] = x[i, j] where j - i <= k, else 0     (triu: >=)
+
+Views cost nothing (`reshape`, `transpose`, `x[…]` of either kind of array). What moves elements does so by strided
+copies straight into its place in the result; only triangles have a kernel of their own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tritonnet.kernels.arrays import contiguous, empty, empty_like, full, is_host, zeros
+from tritonnet.kernels.dtypes import result_type
+from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.strided import copy_to
+
+
+def assign(y, x):
+    """y[...] = x, which broadcasts and is converted: in place, on either side."""
+    if is_host(y):
+        y[...] = x
+    else:
+        copy_to(y, x)
+
+
+def spanning(ndim, axis, start, stop):
+    """The key of a stretch of one axis."""
+    return (slice(None),) * axis + (slice(start, stop),) + (slice(None),) * (ndim - axis - 1)
+
+
+def cat(arrays, axis=0):
+    """The arrays behind each other along `axis`, in their common type."""
+    first, dtype = arrays[0], result_type(*arrays)
+    shape = list(first.shape)
+    shape[axis] = sum(a.shape[axis] for a in arrays)
+    out = empty(tuple(shape), dtype, first)
+    if is_host(first):
+        return np.concatenate(arrays, axis, out=out, casting="unsafe")
+    start = 0
+    for a in arrays:
+        copy_to(out[spanning(out.ndim, axis, start, start + a.shape[axis])], a)
+        start += a.shape[axis]
+    return out
+
+
+def stack(arrays, axis=0):
+    """Arrays of one shape along a new axis of the result."""
+    key = (slice(None),) * axis + (None,)
+    return cat([a[key] for a in arrays], axis)
+
+
+def unslice(dy, shape, key):
+    """Zeros of `shape` with dy where x[key] looks: the gradient of a view."""
+    dx = zeros(shape, dy.dtype, dy)
+    assign(dx[key], dy)
+    return dx
+
+
+def pad_windows(shape, widths):
+    """(shape of the result, key of what x becomes there, key of the part of x that remains).
+
+    widths: (before, after) per axis.
+    """
+    out, inside, kept = [], [], []
+    for n, (before, after) in zip(shape, widths):
+        out.append(n + before + after)
+        inside.append(slice(max(before, 0), max(before, 0) + n + min(before, 0) + min(after, 0)))
+        kept.append(slice(max(-before, 0), n - max(-after, 0)))
+    return tuple(out), tuple(inside), tuple(kept)
+
+
+def pad(x, widths, value=0.0):
+    """x framed with `value`; widths: (before, after) for each axis, negative ones cut off."""
+    shape, inside, kept = pad_windows(x.shape, widths)
+    out = full(shape, value, x.dtype, x)
+    assign(out[inside], x[kept])
+    return out
+
+
+def pad_backward(dy, shape, widths):
+    """The gradient of x: the middle of dy, and 0 for what was cut off."""
+    _, inside, kept = pad_windows(shape, widths)
+    if all(k == slice(0, n) for k, n in zip(kept, shape)):
+        return dy[inside]
+    return unslice(dy[inside], shape, kept)
+
+
+def flip(x, axes):
+    """x turned round along `axes`, a copy."""
+    turned = x[tuple(slice(None, None, -1) if a in axes else slice(None) for a in range(x.ndim))]
+    out = empty_like(x)
+    assign(out, turned)
+    return out
+
+
+def tril_mirror(x, k=0, upper=False):
+    return np.triu(x, k) if upper else np.tril(x, k)
+
+
+@kernel(flops=lambda x: x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
+def tril_kernel(x, y, rows: tl.int64, height, cols, k, INT: tl.constexpr, UPPER: tl.constexpr, BLOCK_R: tl.constexpr,
+                BLOCK_C: tl.constexpr):
+    """rows: of all matrices together, `height` each."""
+    tiles = tl.cdiv(cols, BLOCK_C)
+    row = (tl.program_id(0) // tiles).to(INT) * BLOCK_R + tl.arange(0, BLOCK_R)[:, None].to(INT)
+    col = (tl.program_id(0) % tiles) * BLOCK_C + tl.arange(0, BLOCK_C)[None, :]
+    inside = (row < rows) & (col < cols)
+    distance = col - row % height
+    if UPPER:
+        stays = distance >= k
+    else:
+        stays = distance <= k
+    at = row.to(tl.int64) * cols + col
+    tl.store(y + at, tl.load(x + at, mask=inside & stays, other=0), mask=inside)
+
+
+def tril(x, k=0, upper=False):
+    """The lower (or upper) triangle of the matrices in the last two axes, from the k-th diagonal on; 0 elsewhere."""
+    if is_host(x):
+        return tril_mirror(x, k, upper)
+    x = contiguous(x)
+    y = empty_like(x)
+    if x.size:
+        height, cols = x.shape[-2:]
+        rows = x.size // cols
+        tile = 65536 if x.device.simulated else 2048
+        block_c = min(1 << (cols - 1).bit_length(), 1024)
+        block_r = min(1 << (rows - 1).bit_length(), tile // block_c)
+        tril_kernel[(-(-rows // block_r) * -(-cols // block_c),)](
+            x, y, rows, height, cols, max(min(k, cols), -height), INT=np.dtype(np.int64 if rows >= 2**31 else np.int32),
+            UPPER=upper, BLOCK_R=block_r, BLOCK_C=block_c, num_warps=4)
+    return y
