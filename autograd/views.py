@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tritonnet.autograd import tape
 from tritonnet.autograd.function import Op, new
+from tritonnet.kernels import strided
+from tritonnet.kernels.arrays import is_host
 
 
 class View:
@@ -59,10 +59,13 @@ class _CopySlices(Op):
         return base
 
     def backward(ctx, dy):
-        dbase = np.array(dy, order="C") if type(dy) is np.ndarray else dy.copy()
+        dbase = dy.copy()
         region = along(ctx.path, dbase)
         dvalue = region.copy()
-        region.fill(0)
+        if is_host(region):
+            region.fill(0)
+        else:
+            strided.fill(region, 0)
         return dbase, dvalue
 
 

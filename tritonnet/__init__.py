@@ -27,10 +27,9 @@ from tritonnet.autograd import (  # noqa: E402  (needs the path above)
     no_grad,
     set_grad_enabled,
 )
-from tritonnet.device import device, get_default_device, set_default_device  # noqa: E402
-from tritonnet.dtype import *  # noqa: E402, F403
-from tritonnet.dtype import NAMES as _DTYPE_NAMES  # noqa: E402
-from tritonnet.dtype import dtype, finfo, iinfo  # noqa: E402
+from tritonnet.devices import device, get_default_device, set_default_device  # noqa: E402
+from tritonnet.dtypes import *  # noqa: E402, F403
+from tritonnet.dtypes import dtype, finfo, iinfo  # noqa: E402
 from tritonnet.settings import *  # noqa: E402, F403
 from tritonnet.tensor import *  # noqa: E402, F403
 from tritonnet.tensor import Tensor  # noqa: E402
@@ -38,7 +37,7 @@ from tritonnet.tensor.core import Size  # noqa: E402
 from tritonnet.tensor.printing import set_printoptions  # noqa: E402
 
 _SUBMODULES = {
-    "amp", "autograd", "backends", "cli", "cuda", "data", "kernels", "nn", "optim", "utils", "vision",
+    "autograd", "backends", "cli", "cuda", "data", "kernels", "nn", "optim", "utils", "vision",
 }
 _LAZY = {"save": "serialization", "load": "serialization"}
 

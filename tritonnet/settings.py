@@ -1,6 +1,6 @@
 """Process-wide settings: default element type, threads, precision of products, determinism."""
 
-from tritonnet import dtype as dt
+from tritonnet import dtypes as dt
 from tritonnet.kernels import dtypes
 
 __all__ = [
@@ -22,7 +22,7 @@ def set_default_dtype(dtype) -> None:
 
 def set_default_tensor_type(kind) -> None:
     """PyTorch's old setting: 'torch.DoubleTensor', 'torch.cuda.FloatTensor' and the like."""
-    from tritonnet.device import set_default_device
+    from tritonnet.devices import set_default_device
     from tritonnet.tensor.convert import LEGACY
 
     name = kind if isinstance(kind, str) else ("cuda." if kind.place == "cuda" else "") + kind.__name__

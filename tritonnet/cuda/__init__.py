@@ -36,7 +36,7 @@ def simulated(**options):
 
 
 def _chosen(given):
-    from tritonnet.device import device as as_device
+    from tritonnet.devices import device as as_device
 
     if given is None:
         return runtime.current_device()

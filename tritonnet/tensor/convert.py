@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet import device as places
-from tritonnet import dtype as dt
+from tritonnet import devices as places
+from tritonnet import dtypes as dt
 from tritonnet.autograd.function import make
 from tritonnet.kernels import arrays
 from tritonnet.kernels.arrays import is_host

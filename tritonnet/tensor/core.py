@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet import dtype as dt
+from tritonnet import dtypes as dt
 from tritonnet.autograd import calls, tape, views
 from tritonnet.autograd.function import make, wrap_with
 from tritonnet.autograd.mode import state
-from tritonnet.device import device_of
+from tritonnet.devices import device_of
 from tritonnet.kernels import arrays
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.dtypes import FLOATS, bool_, category

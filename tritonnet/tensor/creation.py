@@ -7,9 +7,9 @@ import numbers
 
 import numpy as np
 
-from tritonnet import dtype as dt
+from tritonnet import dtypes as dt
 from tritonnet.autograd.function import make
-from tritonnet.device import place
+from tritonnet.devices import place
 from tritonnet.kernels import arrays, dtypes
 from tritonnet.kernels.arrays import is_host
 from tritonnet.tensor.convert import from_dlpack

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tritonnet import dtype as dt
+from tritonnet import dtypes as dt
 from tritonnet.kernels import dtypes
 from tritonnet.tensor.core import Tensor
 

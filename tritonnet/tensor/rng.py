@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet import dtype as dt
+from tritonnet import dtypes as dt
 from tritonnet.autograd.function import make
-from tritonnet.device import CPU, device, place
+from tritonnet.devices import CPU, device, place
 from tritonnet.kernels import arrays, dtypes
 from tritonnet.kernels import rng as kernels
 from tritonnet.kernels.strided import copy_to

@@ -45,7 +45,7 @@ uint64 = dtype("uint64", np.dtype("u8"))
 bool = dtype("bool", dtypes.bool_)
 
 DTYPES = {d.numpy: d for d in list(globals().values()) if isinstance(d, dtype)}
-NAMES = [name for name, d in globals().items() if isinstance(d, dtype)]
+__all__ = [name for name, d in globals().items() if isinstance(d, dtype)]
 
 
 def _by_name(name):
