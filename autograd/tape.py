@@ -56,6 +56,16 @@ class Node:
             self.__dict__.clear()
             self.released = True
 
+    def save_copy_of(self, array):
+        """Before `array` is overwritten by this very operation: keep copies of what was saved of its memory."""
+        owner = root(array)
+        copies = {id(a): a.copy() for a in self.saved if root(a) is owner}
+        if copies:
+            self.saved = tuple([copies.get(id(a), a) for a in self.saved])
+            for name, value in self.__dict__.items():
+                if id(value) in copies:
+                    self.__dict__[name] = copies[id(value)]
+
     def second_time(self):
         return (
             f"Trying to backward through the graph a second time ({self.name}): the values it saved were freed by the "

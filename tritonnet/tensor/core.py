@@ -267,6 +267,8 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Convert, Rng):
             if category(new.dtype) > category(mine.dtype) and not (mine.dtype == bool_ and new.dtype == bool_):
                 raise RuntimeError(f"result type {out.dtype} can't be cast to the desired output type {self.dtype}")
             out = out._cast(self.dtype)
+        if out.node is not None and out.node.saved:
+            out.node.save_copy_of(mine)
         write(mine, out.array)
         if state.grad and (out.requires_grad or self.requires_grad):
             views.rebase(self, out)
