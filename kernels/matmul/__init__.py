@@ -9,16 +9,11 @@ Operands keep their strides, so a transpose costs nothing. Sums are kept in floa
 from __future__ import annotations
 
 from tritonnet.kernels.arrays import is_host
-from tritonnet.kernels.matmul.mirror import (
-    ACTIVATIONS,
-    linear_backward_mirror,
-    linear_mirror,
-    matmul_mirror,
-    ones,
-)
+from tritonnet.kernels.matmul.activation import activation_backward
+from tritonnet.kernels.matmul.mirror import linear_backward_mirror, linear_mirror, matmul_mirror, ones
 from tritonnet.kernels.matmul.precision import get_matmul_precision, set_matmul_precision
 
-__all__ = ["ACTIVATIONS", "get_matmul_precision", "linear", "linear_backward", "matmul", "matmul_backward",
+__all__ = ["activation_backward", "get_matmul_precision", "linear", "linear_backward", "matmul", "matmul_backward",
            "ones", "set_matmul_precision"]
 
 

@@ -7,20 +7,9 @@ in the accumulator's type, and `reduce_kernel` adds them in fixed order, so resu
 
 from __future__ import annotations
 
-from tritonnet.kernels.kernel import jit, kernel, libdevice, tl
+from tritonnet.kernels.kernel import jit, kernel, tl
+from tritonnet.kernels.matmul.activation import activate
 from tritonnet.kernels.rows import walk
-
-
-@jit
-def activate(v, ACTIVATION: tl.constexpr):
-    """The epilogue's activation; NaN stays NaN."""
-    if ACTIVATION == "relu":
-        v = tl.maximum(v, 0.0, propagate_nan=tl.PropagateNan.ALL)
-    elif ACTIVATION == "sigmoid":
-        v = 1 / (1 + tl.exp(-v))
-    elif ACTIVATION == "tanh":
-        v = libdevice.tanh(v)
-    return v
 
 
 @jit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-
 from tritonnet.kernels.dtypes import FLOATS, HALVES, float32
+from tritonnet.kernels.matmul.activation import activate_mirror
 from tritonnet.kernels.runtime import host
 
 SMALL = 1 << 14              # elements of a result that NumPy may allocate itself
@@ -93,7 +93,7 @@ def linear_mirror(x, w, bias=None, activation=None):
     if bias is not None:
         np.add(y, bias, out=y, casting="same_kind")
     if activation is not None:
-        ACTIVATIONS[activation](y)
+        activate_mirror(y, activation)
     return y if dtype is y.dtype else y.astype(dtype, copy=False)
 
 
@@ -115,22 +115,3 @@ def linear_backward_mirror(dy, x, w, needs=(True, True, True)):
     if dtype in HALVES:
         return tuple(g if g is None else g.astype(dtype) for g in (dx, dw, db))
     return dx, dw, db
-
-
-def _relu(y):
-    np.maximum(y, 0, out=y)
-
-
-def _sigmoid(y):
-    with np.errstate(over="ignore"):
-        np.negative(y, out=y)
-        np.exp(y, out=y)
-        y += 1
-        np.reciprocal(y, out=y)
-
-
-def _tanh(y):
-    np.tanh(y, out=y)
-
-
-ACTIVATIONS = {"relu": _relu, "sigmoid": _sigmoid, "tanh": _tanh}      # those whose derivative is told by the result
