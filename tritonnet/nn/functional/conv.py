@@ -1,0 +1,93 @@
+"""Linear and convolutional maps."""
+
+from __future__ import annotations
+
+from tritonnet.autograd.ops.conv import Conv1d, Conv2d
+from tritonnet.autograd.ops.matmul import Linear
+from tritonnet.autograd.ops.shape import Pad
+
+__all__ = ["bilinear", "conv1d", "conv2d", "linear"]
+
+
+def linear(input, weight, bias=None):
+    """x W^T + b.  input: (…, in).  weight: (out, in) or (in,).  bias: (out,).  Returns (…, out)."""
+    return Linear.apply(input, weight, bias)
+
+
+def bilinear(input1, input2, weight, bias=None):
+    """y_o = x1^T W_o x2 + b_o.  input1: (…, in1).  input2: (…, in2).  weight: (out, in1, in2).  Returns (…, out)."""
+    if input1.shape[:-1] != input2.shape[:-1]:
+        raise RuntimeError(
+            f"bilinear(): input batch dimensions do not match: got {input1.shape[:-1]} and {input2.shape[:-1]}"
+        )
+    if input1.shape[-1] != weight.shape[1] or input2.shape[-1] != weight.shape[2]:
+        raise RuntimeError(
+            f"bilinear(): inputs have {input1.shape[-1]} and {input2.shape[-1]} features, "
+            f"weight {weight.shape} expects {weight.shape[1]} and {weight.shape[2]}"
+        )
+    out, in1, in2 = weight.shape
+    products = input1.unsqueeze(-1) * input2.unsqueeze(-2)
+    return Linear.apply(products.flatten(-2), weight.reshape(out, in1 * in2), bias)
+
+
+def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Convolution (cross-correlation) of (N, C, L) or (C, L) with (out, C / groups, K).
+
+    padding: a number, "valid" or "same" (stride 1 only).  Returns (N, out, L').
+    """
+    return _conv(Conv1d, 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Convolution (cross-correlation) of (N, C, H, W) or (C, H, W) with (out, C / groups, KH, KW).
+
+    padding: a number, a pair, "valid" or "same" (stride 1 only).  Returns (N, out, H', W').
+    """
+    return _conv(Conv2d, 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _conv(op, ndim, input, weight, bias, stride, padding, dilation, groups):
+    batched = input.array.ndim == ndim + 2
+    if not batched:
+        if input.ndim != ndim + 1:
+            raise RuntimeError(
+                f"Expected {ndim + 1}D (unbatched) or {ndim + 2}D (batched) input to conv{ndim}d, "
+                f"but got input of size: {list(input.shape)}"
+            )
+        input = input.unsqueeze(0)
+    stride, dilation = per_axis(stride, ndim, "stride"), per_axis(dilation, ndim, "dilation")
+    if type(padding) is str:
+        input, padding = _named_padding(padding, input, weight.shape[2:], stride, dilation)
+    else:
+        padding = per_axis(padding, ndim, "padding")
+    result = op.apply(input, weight, bias, stride, padding, dilation, groups)
+    return result if batched else result.squeeze(0)
+
+
+def per_axis(value, ndim, name):
+    """A number for every axis, or a sequence with one number per axis, as a tuple of `ndim`."""
+    if type(value) is tuple and len(value) == ndim:
+        return value
+    if isinstance(value, int):
+        return (value,) * ndim
+    value = tuple(int(v) for v in value)
+    if len(value) == 1:
+        return value * ndim
+    if len(value) != ndim:
+        raise RuntimeError(f"expected {name} to be a single integer value or a list of {ndim} values, got {list(value)}")
+    return value
+
+
+def _named_padding(name, input, kernel, stride, dilation):
+    """(input, padding) for "valid" and "same"; where "same" wants one more on the right, input comes back padded."""
+    if name == "valid":
+        return input, (0,) * len(kernel)
+    if name != "same":
+        raise RuntimeError(f"Invalid padding string: '{name}'")
+    if any(s != 1 for s in stride):
+        raise RuntimeError("padding='same' is not supported for strided convolutions")
+    totals = [d * (k - 1) for d, k in zip(dilation, kernel)]
+    if any(total % 2 for total in totals):
+        extra = [n for total in reversed(totals) for n in (0, total % 2)]
+        input = Pad.apply(input, tuple(extra), 0.0)
+    return input, tuple(total // 2 for total in totals)

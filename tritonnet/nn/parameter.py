@@ -1,0 +1,38 @@
+"""Parameter and Buffer: tensors that a Module takes as its own when they are assigned to it."""
+
+from __future__ import annotations
+
+import tritonnet
+from tritonnet.tensor.core import Tensor
+
+
+class Parameter(Tensor):
+    """A tensor to be trained; shares memory with `data` and requires gradients unless told otherwise."""
+
+    def __new__(cls, data=None, requires_grad=True):
+        return _adopt(cls, data, requires_grad)
+
+    def __repr__(self):
+        return "Parameter containing:\n" + super().__repr__()
+
+
+class Buffer(Tensor):
+    """A tensor that belongs to a Module but is not trained; a persistent one is part of its state_dict."""
+
+    persistent = True
+
+    def __new__(cls, data=None, *, persistent=True):
+        buffer = _adopt(cls, data, data is not None and data.requires_grad)
+        if not persistent:
+            buffer.persistent = False
+        return buffer
+
+
+def _adopt(cls, data, requires_grad):
+    """A leaf of class `cls` over the memory of `data`."""
+    data = tritonnet.empty(0) if data is None else data
+    if not isinstance(data, Tensor):
+        raise TypeError(f"{cls.__name__}: argument 'data' must be Tensor, not {type(data).__name__}")
+    made = data.detach()
+    made.__class__ = cls
+    return made.requires_grad_(requires_grad)
