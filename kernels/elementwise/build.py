@@ -1,0 +1,133 @@
+"""From definitions to functions: `relu(x, out=None)`, `relu_backward(dy, y)`, made when first asked for."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from tritonnet.kernels import strided
+from tritonnet.kernels.dtypes import bool_, float32, float64, int8
+from tritonnet.kernels.elementwise import call, device, host
+from tritonnet.kernels.elementwise.call import Operation
+from tritonnet.kernels.elementwise.definitions import LOGICAL, OPERATIONS, SAME
+from tritonnet.kernels.elementwise.expression import Program, names_in
+from tritonnet.kernels.elementwise.numpy_functions import FUNCTIONS
+
+
+def _no_zero_division(operands, compute):
+    divisor = operands[1]
+    if compute.kind in "iu" and (isinstance(divisor, int) and divisor == 0
+                                 or isinstance(divisor, np.ndarray) and not divisor.all()):
+        raise RuntimeError("ZeroDivisionError")
+
+
+def _no_negative_power(operands, compute):
+    if compute.kind in "iu" and isinstance(operands[1], int) and operands[1] < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+
+
+CHECKS = dict.fromkeys(("floor_divide", "remainder", "fmod"), _no_zero_division) | {"pow": _no_negative_power}
+
+
+@functools.cache
+def operation(name) -> Operation:
+    """The forward operation of a definition."""
+    d = OPERATIONS[name]
+    conditions = d.inputs if d.result == LOGICAL else ("c",) if "c" in d.inputs else ()
+    program = Program(name, d.inputs, {d.output: d.forward}, d.params, conditions)
+    return Operation(program, d.result, d.accepts, d.refusal, CHECKS.get(name))
+
+
+class Derivative:
+    """The gradients of some inputs. `saved`: the names it needs besides the gradient that arrives, in order."""
+
+    def __init__(self, definition, wanted):
+        arriving = "d" + definition.output
+        gradients = {f"d{name}": definition.gradients[name] for name in wanted}
+        used = set().union(*map(names_in, gradients.values()))
+        self.saved = tuple(n for n in (*definition.inputs, definition.output) if n in used)
+        self.params = tuple(p for p in definition.params if p in used)
+        conditions = [n for n in self.saved if n == "c"]
+        self.program = Program(f"{definition.name}_backward", (arriving, *self.saved), gradients, self.params, conditions)
+        self.operation = Operation(self.program)
+        self.passes_on = all(text == arriving for text in gradients.values())
+
+    @functools.cached_property
+    def function(self):
+        """f(gradient, *saved, *params): one gradient, or a tuple of them. The gradient itself where it is passed on."""
+        if self.passes_on:
+            count = len(self.program.results)
+            return (lambda gradient: gradient) if count == 1 else lambda gradient: (gradient,) * count
+        return compiled(self.operation, SAME)
+
+
+@functools.cache
+def derivative(name, wanted) -> Derivative:
+    """How to get the gradients of the inputs named in the tuple `wanted`, all in one launch."""
+    return Derivative(OPERATIONS[name], wanted)
+
+
+@functools.cache
+def function(name):
+    """The function of a definition: f(*inputs, *params, out=None)."""
+    return compiled(operation(name), OPERATIONS[name].result)
+
+
+def compiled(op: Operation, result):
+    """A Python function for an operation, with the way for small float arrays on the host written out.
+
+    Small arrays of one float type, and numbers beside them, meet the expression itself; all else goes to `op`.
+    """
+    program = op.program
+    inputs, params = ", ".join(program.inputs), ", ".join(program.params)
+    arguments = ", ".join([*program.inputs, *program.params])
+    single_result = len(program.results) == 1
+    lines = [f"def function({arguments}{', out=None' if single_result else ''}):"]
+    general = f"    return op(({inputs},), ({params}{',' if params else ''}){', out' if single_result else ''})"
+    plain = [n for n in program.inputs if n not in program.conditions]
+    if result != LOGICAL:
+        dtype = " else ".join(f"{n}.dtype if type({n}) is ndarray" for n in plain) + " else None"
+        fits = [f"({n}.dtype is d and {n}.nbytes < {host.SMALL} if type({n}) is ndarray else "
+                f"type({n}) is float or type({n}) is int)" for n in plain]
+        fits += [f"type({n}) is ndarray and {n}.dtype is boolean and {n}.nbytes < {host.SMALL}" for n in program.conditions]
+        lines += [f"    {'if out is None:' if single_result else 'if True:'}",
+                  f"        d = {dtype}",
+                  f"        if (d is float32 or d is float64) and {' and '.join(fits)}:",
+                  "            try:"]
+        for name, text in program.results.items():
+            lines += ["                " + line for line in host.expression_lines(text, name)]
+        lines += ["            except ValueError:  # shapes that do not broadcast: op says which",
+                  f"            {general}"]
+        results = [f"{r} if type({r}) is ndarray else asarray({r})" for r in program.results]
+        lines.append(f"            return {', '.join(results)}")
+    lines.append(general)
+    scope = {"op": op, "ndarray": np.ndarray, "asarray": np.asarray, "float32": float32, "float64": float64,
+             "boolean": np.dtype(bool), "__name__": __name__}
+    scope |= {step.function: FUNCTIONS[step.function] for step in program.steps}
+    exec(compile("\n".join(lines), f"<{program.name}>", "exec"), scope)
+    made = scope["function"]
+    made.__name__ = made.__qualname__ = program.name
+    return made
+
+
+def cast(x, dtype):
+    """The elements as another type, in the same memory order; float to integer truncates, anything to bool asks != 0."""
+    dtype = np.dtype(dtype)
+    place = None if isinstance(x, np.ndarray) else x.device
+    out = call.fresh(x.shape, dtype, 1, [x], place)[0]
+    compute = device.compute_type(x.dtype)
+    if place is None:
+        host.evaluate(operation("copy").program, [x], [], int8 if compute != x.dtype == bool_ else compute, x.shape, [out])
+    else:
+        device.evaluate(operation("copy").program, [x], [], compute, x.shape, [out])
+    return out
+
+
+def fill(x, value):
+    """Write one number everywhere."""
+    if isinstance(x, np.ndarray):
+        x.fill(value)
+    else:
+        strided.fill(x, value)
+    return x

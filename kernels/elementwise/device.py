@@ -1,0 +1,208 @@
+"""Programs on a device: Triton kernels written out for the layout of the operands, and their launches.
+
+Dense operands of one shape in one memory order are a line: every program of the grid takes BLOCK elements. Everything
+else is walked as rows and columns after neighbouring axes have been merged: the columns are the fastest axis, and only
+the row numbers are taken apart by division, so a broadcast bias costs hardly more than the line. What an operand looks
+like from inside one program is its mode:
+
+    line    as the result           one     a single element           number   a Python number, a kernel argument
+    tile    rows and columns        row     the same for every row     column   the same for every column
+
+A result's and an operand's inner stride is a literal 1 where it is 1: then loads are vectors.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+from tritonnet.kernels.arrays.views import span
+from tritonnet.kernels.dtypes import FLOATS, bool_, float32, float64, int32, int64
+from tritonnet.kernels.elementwise.expression import Ref
+from tritonnet.kernels.elementwise.layout import memory_order, steps
+from tritonnet.kernels.kernel import kernel_from_source
+from tritonnet.kernels.strided import collapsed
+
+LINE = 1024  # elements per program of 4 warps: two 16-byte loads of float32 per thread
+NUMBER_TYPES = {float32: "tl.float32", float64: "tl.float64", int64: "tl.int64"}
+
+
+@functools.cache
+def written(program, modes, number_type, rank):
+    """The kernel for operands (inputs, then results) of these modes; rank 0 is the line, else that of the rows."""
+    from tritonnet.kernels.elementwise.triton_functions import FUNCTIONS
+
+    names = [*program.inputs, *program.results]
+    pointers = {name: mode for name, mode in zip(names, modes) if mode != "number"}
+    numbers = [name for name, mode in zip(names, modes) if mode == "number"] + list(program.params)
+    arguments = [f"{name}_ptr" for name in pointers] + [f"{name}_arg: {number_type}" for name in numbers]
+    if rank:
+        arguments += ["rows", "cols", *(f"n{k}" for k in range(1, rank))]
+        for name, mode in pointers.items():
+            if mode.startswith(("tile", "column")):
+                arguments += [f"{name}_{k}: tl.int64" for k in range(rank)]
+            if mode.endswith("strided"):
+                arguments.append(f"{name}_step: tl.int64")
+        lines = _rows_and_columns(rank)
+        constants = ["COMPUTE", "ROWS", "COLS"]
+    else:
+        arguments.append("n: tl.int64")
+        lines = ["at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)", "inside = at < n"]
+        constants = ["COMPUTE", "BLOCK"]
+    for name in numbers:
+        lines.append(f"{name} = {name}_arg.to(COMPUTE)")
+    places = {}
+    for name, mode in pointers.items():
+        places[name] = _place(name, mode, rank, lines)
+        if name in program.inputs:
+            address, mask = places[name]
+            to = "tl.int1" if name in program.conditions else "COMPUTE"
+            lines.append(f"{name} = tl.load({address}{mask}).to({to})")
+    for result, text in program.results.items():
+        *before, last = [part.strip() for part in text.split(";")]
+        lines += [*before, f"{result} = {last}"]
+        address, mask = places[result]
+        source = program.sources[result]
+        boolean = program.steps[source].boolean if isinstance(source, Ref) else source in program.conditions
+        if not boolean:  # a boolean is stored as a byte, 0 or 1: a number that becomes one must be compared, not cut
+            lines += [f"if {result}_ptr.dtype.element_ty == tl.int1:", f"    {result} = {result} != 0"]
+        lines.append(f"tl.store({address}, {result}.to({result}_ptr.dtype.element_ty){mask})")
+    name = f"{program.name}_kernel"
+    signature = ", ".join(arguments + [f"{c}: tl.constexpr" for c in constants])
+    text = "\n    ".join([f"def {name}({signature}):", *lines])
+    return kernel_from_source(
+        name, text, flops=_flops(program.flops, rank), bytes=_bytes([f"{p}_ptr" for p in pointers]), namespace=FUNCTIONS)
+
+
+def _rows_and_columns(rank):
+    """The row and column numbers of a program, and the row number taken apart into one index per axis."""
+    lines = ["blocks = tl.cdiv(cols, COLS)",
+             "row = tl.program_id(0) // blocks * ROWS + tl.arange(0, ROWS)",
+             "col = tl.program_id(0) % blocks * COLS + tl.arange(0, COLS)",
+             "inside = (row < rows)[:, None] & (col < cols)[None, :]",
+             "left = row"]
+    for k in range(rank - 1, 0, -1):
+        lines += [f"i{k} = (left % n{k}).to(tl.int64)", f"left = left // n{k}"]
+    return [*lines, "i0 = left.to(tl.int64)", "across = col.to(tl.int64)"]
+
+
+def _place(name, mode, rank, lines):
+    """(address, rest of the load's or store's arguments) of an operand; what it needs is added to the lines."""
+    kind, _, stride = mode.partition(" ")
+    if kind == "one":
+        return f"{name}_ptr", ""
+    if kind == "line":
+        return f"{name}_ptr + at", ", mask=inside"
+    columns = "across" if stride != "strided" else f"across * {name}_step"
+    if kind == "row":
+        return f"{name}_ptr + ({columns})[None, :]", ", mask=(col < cols)[None, :]"
+    lines.append(f"{name}_row = " + " + ".join(f"i{k} * {name}_{k}" for k in range(rank)))
+    if kind == "column":
+        return f"{name}_ptr + {name}_row[:, None]", ", mask=(row < rows)[:, None]"
+    return f"{name}_ptr + {name}_row[:, None] + ({columns})[None, :]", ", mask=inside"
+
+
+def _flops(per_element, rank):
+    """The declaration of the work: so many operations per element."""
+    if rank:
+        return lambda rows, cols: per_element * rows * cols
+    return lambda n: per_element * n
+
+
+def _bytes(pointers):
+    """The declaration of the traffic: every array once. Its parameters must carry the names of the kernel's."""
+    return eval(f"lambda {', '.join(pointers)}: {' + '.join(f'{p}.nbytes' for p in pointers)}")
+
+
+class Plan:
+    """One launch, but for the addresses: kernel variant, grid, sizes and strides. Kept per layout of the operands."""
+
+    def __init__(self, program, operands, outs, shape, compute, device):
+        ranked = [a for a in (*operands, *outs) if hasattr(a, "ptr")]
+        walks = [steps(shape, a.shape, a.strides) for a in ranked]
+        order = memory_order(shape, walks[-1:] + walks[:-1])
+        (sizes, *walks) = collapsed([shape[k] for k in order], *([w[k] for k in order] for w in walks))
+        walk = dict(zip(map(id, ranked), walks))
+        dense = len(sizes) == 1 and all(w == (1,) or a.size == 1 for a, w in zip(ranked, walks))
+        modes, strides = [], []
+        for a in (*operands, *outs):
+            if id(a) not in walk:
+                modes.append("number")
+                continue
+            mode, needed = ("line" if walk[id(a)] == (1,) else "one", ()) if dense else _mode(walk[id(a)])
+            modes.append(mode)
+            strides += needed
+        number_type = NUMBER_TYPES.get(compute, "tl.int32")
+        kernel = written(program, tuple(modes), number_type, 0 if dense else max(1, len(sizes) - 1))
+        n = math.prod(shape)
+        if dense:
+            block = _up(n, 65536) if device.simulated else LINE
+            self.variant = kernel.variant(device, COMPUTE=compute, BLOCK=block, num_warps=4)
+            self.grid, self.tail = (-(-n // block),), (n,)
+            return
+        *outer, cols = sizes if len(sizes) > 1 else (1, *sizes)
+        rows = math.prod(outer)
+        high, wide = _tile(rows, cols, any(m.endswith("strided") for m in modes), device.simulated)
+        self.variant = kernel.variant(device, COMPUTE=compute, ROWS=high, COLS=wide, num_warps=4)
+        self.grid = (-(-rows // high) * -(-cols // wide),)
+        self.tail = (rows, cols, *outer[1:], *strides)
+
+    def __call__(self, operands, outs, params):
+        pointers = [a for a in operands if hasattr(a, "ptr")]
+        numbers = [a for a in operands if not hasattr(a, "ptr")]
+        self.variant(self.grid, *pointers, *outs, *numbers, *params, *self.tail)
+
+
+def _mode(walk):
+    """(mode, strides to pass) of an operand that is walked by rows and columns."""
+    *outer, inner = walk if len(walk) > 1 else (0, *walk)
+    ending, step = ("", ()) if inner in (0, 1) else (" strided", (inner,))
+    if not any(outer):
+        return ("row" + ending, step) if inner else ("one", ())
+    return ("tile" + ending, (*outer, *step)) if inner else ("column", tuple(outer))
+
+
+def _up(n, most):
+    """The power of two at or above n, from 16 to `most`."""
+    return min(most, max(16, 1 << (n - 1).bit_length()))
+
+
+def _tile(rows, cols, transposed, simulated):
+    """(rows, columns) of one program: long along the columns, square where an operand is fast along the rows."""
+    if simulated:
+        wide = _up(cols, 65536)
+        return max(1, min(65536 // wide, 1 << (rows - 1).bit_length())), wide
+    wide = _up(cols, 64 if transposed else LINE)
+    return max(1, min((4096 if transposed else LINE) // wide, 1 << (rows - 1).bit_length())), wide
+
+
+def overlaps(a, b) -> bool:
+    """Whether two arrays on a device may share memory, as far as the spans of their addresses tell."""
+    (low_a, high_a), (low_b, high_b) = span(a.shape, a.strides), span(b.shape, b.strides)
+    return (a.ptr + low_a * a.itemsize < b.ptr + (high_b + 1) * b.itemsize
+            and b.ptr + low_b * b.itemsize < a.ptr + (high_a + 1) * a.itemsize)
+
+
+plans: dict = {}
+
+
+def evaluate(program, operands, params, compute, shape, outs):
+    """Run a program into `outs`, arrays of `shape`; operands are arrays that broadcast to it, or numbers."""
+    if 0 in shape:
+        return
+    device = outs[0].device
+    key = (program, compute, device, *((a.kind, a.shape, a.strides) if hasattr(a, "ptr") else None for a in operands),
+           *((a.kind, a.strides) for a in outs), shape)
+    plan = plans.get(key)
+    if plan is None:
+        if len(plans) > 10000:  # shapes that keep changing must not fill the memory
+            plans.clear()
+        plan = plans[key] = Plan(program, operands, outs, shape, compute, device)
+    plan(operands, outs, params)
+
+
+def compute_type(common):
+    """What a kernel computes in: booleans as int32, float16 and bfloat16 as float32."""
+    if common in FLOATS:
+        return float64 if common == float64 else float32
+    return int32 if common == bool_ else common
