@@ -17,10 +17,11 @@ from tritonnet.kernels.runtime.errors import DeviceError, NoDevice
 class Simulated:
     """A number of simulated devices, alike."""
 
-    def __init__(self, devices=1, own_blocks=False, **options):
+    def __init__(self, devices=1, own_blocks=False, driver=None, **options):
         from tritonnet.kernels.runtime.simulation import SimulatedDriver
 
-        self.devices = [Device(SimulatedDriver(ordinal=i, **options), own_blocks) for i in range(devices)]
+        driver = driver or SimulatedDriver
+        self.devices = [Device(driver(ordinal=i, **options), own_blocks) for i in range(devices)]
 
     def count(self):
         return len(self.devices)
@@ -81,8 +82,8 @@ def backend():
 def simulated(devices=1, own_blocks=False, **options):
     """Simulated devices in place of the machine's, for the whole process, meanwhile; gives the first.
 
-    own_blocks: no caching of memory, so that every overrun and use after free is found. More options:
-    `simulation.SimulatedDriver`.
+    own_blocks: no caching of memory, so that every overrun and use after free is found. driver: another class, such
+    as `simulation.DryDriver`. More options: `simulation.SimulatedDriver`.
     """
     here = Simulated(devices, own_blocks, **options)
     before = getattr(_current, "index", 0)
