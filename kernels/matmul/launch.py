@@ -91,6 +91,8 @@ def make_plan(a, b, has_bias, activation, precision) -> Plan:
     lengths, a_steps, b_steps = _batch(a, b)
     inner = lengths[-1] if len(lengths) == 2 else 1
     a_steps, b_steps = (s if len(s) == 2 else (s[0], 0) for s in (a_steps, b_steps))
+    if batch == 1:
+        a_steps = b_steps = (0, 0)                       # a stride of 1 there would cost the wide loads
     left, right, out = a.strides[-2:], b.strides[-2:], (N, 1)
 
     plan.swapped = M < N and M < 64                      # C' = B' A': the long side fills the rows of a tensor core
