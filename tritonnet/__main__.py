@@ -1,0 +1,7 @@
+"""``python -m tritonnet``: the same as the command ``tritonnet``."""
+
+import sys
+
+from tritonnet.cli import main
+
+sys.exit(main())

@@ -1,0 +1,48 @@
+"""The command `tritonnet`: train the MNIST network, look at the installation.
+
+A command is a module here with `SUMMARY`, `add_arguments(parser)` and `run(options)`, which returns the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = ("train", "doctor")
+
+
+class UsageError(Exception):
+    """What the user asked for cannot be done; the message says why. Exit code 2, no traceback."""
+
+
+def main(argv=None):
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="tritonnet", description="Deep learning on hand-written Triton kernels, without torch.",
+        allow_abbrev=False,
+    )
+    import tritonnet
+
+    parser.add_argument("--version", action="version", version=f"tritonnet {tritonnet.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"tritonnet.cli.{name}")
+        command = commands.add_parser(
+            name, help=module.SUMMARY, description=module.__doc__, allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    options = parser.parse_args(argv)
+    try:
+        return options.run(options) or 0
+    except UsageError as error:
+        print(f"tritonnet {options.command}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"tritonnet {options.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `tritonnet doctor | head`
+        sys.stdout = None
+        return 141

@@ -1,0 +1,134 @@
+"""What a training leaves behind: metrics.json, the training curve, the most confident mistakes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+import tritonnet
+
+ROWS, COLUMNS = 4, 6  # of mistakes shown
+INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fb2", "#d9822b"
+
+
+def write_metrics(path, training, source, interrupted=False):
+    """metrics.json: where the data came from, what was trained on what, and how it went."""
+    history = training.history
+    write_aside(path, lambda name: Path(name).write_text(json.dumps({
+        "data_source": source.name,
+        "data_folder": None if source.folder is None else str(source.folder),
+        "train_images": len(training.train_data), "test_images": len(training.test_data),
+        "device": training.device_name, **training.settings,
+        "parameters": sum(p.numel() for p in training.model.parameters()),
+        "epochs_done": training.epoch, "interrupted": interrupted,
+        "test_accuracy": history[-1]["test_accuracy"] if history else None,
+        "train_seconds": round(training.seconds, 3),
+        "history": history, "versions": versions(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }, indent=1) + "\n", encoding="utf-8"))
+
+
+def versions():
+    """Of tritonnet, Python and what matters below; None where a package is not installed."""
+    found = {"tritonnet": tritonnet.__version__, "python": platform.python_version(), "platform": platform.platform()}
+    for package in ("numpy", "ml_dtypes", "triton", "cuda-bindings", "safetensors", "pillow", "matplotlib"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def write_aside(path, write):
+    """Let `write(name)` fill a file beside `path`, then rename it: nobody sees half a file."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(name)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def write_pictures(out, training, source):
+    """The training curve and the mistakes as PNG; returns their names. Says so where matplotlib is missing."""
+    try:
+        import matplotlib.figure
+    except ImportError:
+        print("no pictures: matplotlib is not installed (pip install 'tritonnet[plot]')")
+        return []
+    if training.logits is None:
+        training.test()
+    for name, draw in (("curve.png", draw_curve), ("mistakes.png", draw_mistakes)):
+        figure = matplotlib.figure.Figure(layout="constrained")
+        draw(figure, training, source)
+        write_aside(out / name, lambda path, figure=figure: figure.savefig(path, dpi=150, facecolor="white"))
+    return ["curve.png", "mistakes.png"]
+
+
+def draw_curve(figure, training, source):
+    """Training loss over epochs, and below it the test error of each epoch."""
+    figure.set_size_inches(8, 6)
+    history = training.history
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    at = np.concatenate([h["epoch"] - 1 + (np.arange(len(h["losses"])) + 1) / len(h["losses"]) for h in history])
+    upper.plot(at, np.concatenate([h["losses"] for h in history]), color=BLUE, linewidth=1.6)
+    upper.set_yscale("log")
+    upper.set_ylabel("training loss (nats)")
+    epochs, errors = [h["epoch"] for h in history], [100 * (1 - h["test_accuracy"]) for h in history]
+    lower.plot(epochs, errors, color=ORANGE, linewidth=1.6, marker="o", markersize=5)
+    for x, y in zip(epochs, errors):
+        lower.annotate(f"{100 - y:.2f} %", (x, y), textcoords="offset points", xytext=(0, 8), ha="center", color=INK)
+    lower.set_ylim(0, max(errors) * 1.35 or 1)
+    lower.set_ylabel("test error (%)")
+    lower.set_xlabel("epoch")
+    lower.set_xlim(0, max(epochs) + 0.25)
+    lower.set_xticks(range(0, max(epochs) + 1, max(1, max(epochs) // 12)))
+    for axes in (upper, lower):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", which="major", color="#e4e7eb")
+        axes.tick_params(colors=INK)
+    reached = f"{history[-1]['test_accuracy']:.2%} after {training.seconds:.0f} s of training"
+    figure.suptitle(f"{training.settings['model']} on {source.name}: {reached}", fontsize=13, color=INK)
+
+
+def draw_mistakes(figure, training, source):
+    """The test images that the network got wrong most confidently."""
+    shown, scores, labels = confident_mistakes(training.logits.numpy(), training.labels)
+    count, total = len(shown), int((training.logits.numpy().argmax(1) != training.labels).sum())
+    columns = min(COLUMNS, max(count, 1))
+    rows = -(-min(count, ROWS * COLUMNS) // columns) or 1
+    figure.set_size_inches(max(1.5 * columns, 6.5), 1.95 * rows + 0.9)
+    for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.set_axis_off()
+        if i < count:
+            row = shown[i]
+            axes.imshow(training.test_images[row], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+            guess = int(scores[row].argmax())
+            axes.set_title(f"is {labels[row]}, said {guess}", fontsize=10, color=INK, pad=4)
+            axes.text(0.5, -0.03, f"{scores[row, guess]:.1%} sure", transform=axes.transAxes, ha="center", va="top",
+                      fontsize=9, color=MUTED)
+    if not count:
+        figure.suptitle(f"No mistakes on {len(labels)} test images of {source.name}", fontsize=13, color=INK)
+        return
+    which = f"The {count} most confident of {total}" if count < total else f"All {total}"
+    figure.suptitle(f"{which} mistakes on {len(labels):,} test images of {source.name}", fontsize=13, color=INK)
+
+
+def confident_mistakes(logits, labels):
+    """(rows of the most confident mistakes, probabilities, labels), at most ROWS * COLUMNS rows, surest first."""
+    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scores /= scores.sum(axis=1, keepdims=True)
+    wrong = np.flatnonzero(scores.argmax(axis=1) != labels)
+    order = np.argsort(-scores[wrong].max(axis=1), kind="stable")
+    return wrong[order][:ROWS * COLUMNS], scores, labels

@@ -1,0 +1,147 @@
+"""What `tritonnet train` does: an epoch, a test, a checkpoint from which everything goes on exactly."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+import tritonnet
+from tritonnet import optim
+from tritonnet.data import DataLoader, Subset
+from tritonnet.nn import functional as F
+from tritonnet.vision import transforms
+from tritonnet.vision.models import MODELS
+
+SHIFT = 2  # pixels
+MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels
+POINTS = 20  # of the loss curve, per epoch
+TEST_BATCH = 500
+
+
+class Training:
+    """Model, optimizer, schedule and data, at the end of epoch number `epoch`.
+
+    settings: model, optimizer, lr, batch_size, epochs, seed, limit.  saved: a checkpoint to go on from.
+    """
+
+    def __init__(self, source, device, settings, saved=None):
+        self.device, self.settings, self.source_name = device, settings, source.name
+        to_tensor = [transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))]
+        shifted = transforms.Compose([transforms.RandomCrop(28, padding=SHIFT), *to_tensor])
+        self.train_data = _first(source.load(True, shifted), settings["limit"])
+        self.test_data = _first(source.load(False, transforms.Compose(to_tensor)), settings["limit"])
+        self.batch_size = min(settings["batch_size"], len(self.train_data))
+        self.train_loader = DataLoader(self.train_data, self.batch_size, shuffle=True, drop_last=True)
+        self.test_loader = DataLoader(self.test_data, TEST_BATCH)
+        self.steps = len(self.train_loader)
+        tritonnet.manual_seed(settings["seed"])
+        self.model = MODELS[settings["model"]]().to(device)
+        self.optimizer = make_optimizer(settings["optimizer"], self.model.parameters(), settings["lr"])
+        self.scheduler = optim.lr_scheduler.OneCycleLR(
+            self.optimizer, settings["lr"], total_steps=max(self.steps * settings["epochs"], 2), pct_start=0.3,
+            cycle_momentum=settings["optimizer"] != "rmsprop",
+        )
+        self.epoch, self.history, self.seconds, self.logits = 0, [], 0.0, None
+        if saved is not None:
+            self._restore(saved)
+
+    @property
+    def device_name(self):
+        """The device in words."""
+        if self.device.type == "cpu":
+            return f"CPU, {tritonnet.get_num_threads()} threads"
+        return f"{tritonnet.cuda.get_device_name(self.device)} ({self.device})"
+
+    def run_epoch(self):
+        """Train for one epoch, test, and return the new entry of `history`."""
+        from tqdm import tqdm
+
+        self.model.train()
+        losses, pending, start = [], [], time.perf_counter()
+        label = f"epoch {self.epoch + 1}/{self.settings['epochs']}"
+        every = max(1, self.steps // POINTS)
+        with tqdm(total=self.steps, desc=label, unit="step", leave=False, dynamic_ncols=True) as bar:
+            for step, (images, targets) in enumerate(self.train_loader, 1):
+                pending.append(self._step(images.to(self.device), targets.to(self.device)))
+                if step % every == 0 or step == self.steps:  # reading a loss waits for the device
+                    losses.append((len(pending), float(np.mean([loss.item() for loss in pending]))))
+                    bar.set_postfix(loss=f"{losses[-1][1]:.3f}", refresh=False)
+                    bar.update(len(pending))
+                    pending.clear()
+        seconds = time.perf_counter() - start
+        counts, means = zip(*losses)
+        test_loss, accuracy = self.test()
+        self.epoch += 1
+        self.seconds += seconds
+        self.history.append({
+            "epoch": self.epoch, "train_loss": float(np.average(means, weights=counts)), "test_loss": test_loss,
+            "test_accuracy": accuracy, "seconds": round(seconds, 3), "losses": [round(m, 5) for m in means],
+        })
+        return self.history[-1]
+
+    def _step(self, images, targets):
+        """One step of training; returns the loss, still on the device."""
+        loss = F.cross_entropy(self.model(images), targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.scheduler.step()
+        return loss.detach()
+
+    def test(self):
+        """(mean loss, accuracy) on the test part; the logits stay in `logits`."""
+        self.model.eval()
+        with tritonnet.no_grad():
+            logits = [self.model(images.to(self.device)).cpu() for images, _ in self.test_loader]
+            self.logits = tritonnet.cat(logits)
+            loss = F.cross_entropy(self.logits, tritonnet.tensor(self.labels)).item()
+        return loss, float((self.logits.numpy().argmax(axis=1) == self.labels).mean())
+
+    @property
+    def labels(self):
+        """The test part's labels, as an array."""
+        data, n = getattr(self.test_data, "dataset", self.test_data), len(self.test_data)
+        return data.targets.numpy()[:n]
+
+    @property
+    def test_images(self):
+        """The test part's images, (N, 28, 28) uint8."""
+        data, n = getattr(self.test_data, "dataset", self.test_data), len(self.test_data)
+        return data.data.numpy()[:n]
+
+    def save(self, path):
+        """Write a checkpoint from which `Training(…, saved=)` goes on as if nothing had happened."""
+        tritonnet.save({
+            "settings": self.settings, "data": self.source_name, "epoch": self.epoch, "seconds": self.seconds,
+            "history": self.history, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(), "rng": tritonnet.get_rng_state(),
+            "cuda_rng": tritonnet.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "version": tritonnet.__version__,
+        }, path)
+
+    def _restore(self, saved):
+        """Go on from a checkpoint."""
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scheduler.load_state_dict(saved["scheduler"])
+        tritonnet.set_rng_state(saved["rng"])
+        if self.device.type == "cuda" and saved["cuda_rng"] is not None:
+            tritonnet.cuda.set_rng_state(saved["cuda_rng"], self.device)
+        self.epoch, self.history, self.seconds = saved["epoch"], saved["history"], saved["seconds"]
+
+
+def make_optimizer(name, parameters, lr):
+    """The optimizer of this name."""
+    if name == "sgd":
+        return optim.SGD(parameters, lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    if name == "rmsprop":
+        return optim.RMSprop(parameters, lr)
+    if name == "adam":
+        return optim.Adam(parameters, lr, betas=(0.9, 0.95))
+    return optim.AdamW(parameters, lr, betas=(0.9, 0.95), weight_decay=0.0)
+
+
+def _first(dataset, limit):
+    """The first `limit` samples, all without a limit."""
+    return dataset if limit is None or limit >= len(dataset) else Subset(dataset, range(limit))

@@ -1,0 +1,34 @@
+"""Data: datasets, samplers, collation, and the `DataLoader` that turns them into batches. PyTorch's `torch.utils.data`.
+
+Batches of array-backed datasets (`TensorDataset`, the vision sets, their `Subset`s) are gathered at once; user-defined
+datasets go sample by sample, in worker processes if asked.
+"""
+
+from tritonnet.data.collate import collate, default_collate, default_collate_fn_map, default_convert
+from tritonnet.data.dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
+from tritonnet.data.loader import DataLoader
+from tritonnet.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+from tritonnet.data.worker import get_worker_info
+
+__all__ = [
+    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset", "RandomSampler",
+    "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
+    "WeightedRandomSampler", "collate", "default_collate", "default_collate_fn_map", "default_convert",
+    "get_worker_info", "random_split",
+]

@@ -1,0 +1,1 @@
+"""PyTorch's `torch.utils`: the names that programs look for there."""
