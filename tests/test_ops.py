@@ -1,75 +1,21 @@
-"""Every operation over its samples: finite differences, kernels against mirrors, PyTorch. Samples stand beside the ops."""
+"""Every operation over its samples: finite differences, kernels against mirrors, PyTorch. Samples stand beside ops."""
 
 import numpy as np
 import pytest
 
 import tritonnet
-from tritonnet.autograd.function import Op, make
+from tests.oracles import agree, dtypes_of, kernel_agrees_with_mirror, name, outputs_of, run, tensors
+from tritonnet.autograd.function import Op
 from tritonnet.autograd.gradcheck import gradcheck
 from tritonnet.autograd.samples import FLOAT_DTYPES, declared, every_op, every_sample
-from tritonnet.kernels import arrays, dtypes, runtime
+from tritonnet.kernels import runtime
 
 OPS = every_op()
 CASES = every_sample()
-RTOL = {"float64": 1e-9, "float32": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
-
-
-def name(case):
-    op, i, sample = case
-    return f"{op.__module__.rpartition('.')[2]}.{op.__name__}-{i}"
 
 
 def cases(keep):
     return [pytest.param(*case, id=name(case)) for case in CASES if keep(case[2])]
-
-
-def tensors(args, place=None, requires_grad=True):
-    """Arrays among the arguments as leaves, on the host or on a device."""
-    made = []
-    for a in args:
-        if isinstance(a, np.ndarray):
-            t = make(a if place is None else arrays.to_device(a, place))
-            t.requires_grad = requires_grad and dtypes.is_float(a.dtype)
-            a = t
-        made.append(a)
-    return made
-
-
-def outputs_of(op, args, kwargs):
-    out = op.apply(*args, **kwargs)
-    return out if isinstance(out, tuple) else (out,)
-
-
-def run(op, args, kwargs, grad, place=None):
-    """Outputs and gradients of the inputs, on the host; the outputs weighed with fixed random numbers."""
-    inputs = tensors([a.copy(order="K") if isinstance(a, np.ndarray) else a for a in args], place, grad)
-    outputs = outputs_of(op, inputs, kwargs)
-    values = [arrays.to_host(y.array) for y in outputs]
-    live = [y for y in outputs if y.requires_grad]
-    gradients = []
-    if live:
-        rng = np.random.default_rng(1)
-        for y in live:
-            w = rng.standard_normal(tuple(y.shape)).astype(y.array.dtype)
-            y.backward(make(w if place is None else arrays.to_device(w, place)), retain_graph=True)
-        gradients = [None if t.grad is None else arrays.to_host(t.grad.array)
-                     for t in inputs if isinstance(t, tritonnet.Tensor) and t.requires_grad]
-    return values, gradients
-
-
-def agree(found, expected, what, rtol, terms=1.0):
-    """Same type and shape, same NaN and infinities, and close relative to the largest finite value."""
-    assert (found is None) == (expected is None), what
-    if expected is None:
-        return
-    assert (found.dtype, found.shape) == (expected.dtype, expected.shape), what
-    if not dtypes.is_float(expected.dtype):
-        np.testing.assert_array_equal(found, expected, err_msg=what)
-        return
-    found, expected = found.astype(np.float64), expected.astype(np.float64)
-    finite = np.abs(expected[np.isfinite(expected)])
-    scale = finite.max() if finite.size else 1.0
-    np.testing.assert_allclose(found, expected, rtol=rtol * terms, atol=rtol * terms * max(scale, 1e-30), err_msg=what)
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.__name__)
@@ -103,16 +49,8 @@ def test_gradient_agrees_with_finite_differences(op, i, sample):
 @pytest.mark.parametrize("op, i, sample", cases(lambda s: s.device and not s.raises))
 def test_kernel_agrees_with_mirror(op, i, sample):
     with runtime.simulated(own_blocks=True) as device:
-        for dtype in sample.dtypes if sample.grad or any(
-                isinstance(a, np.ndarray) and a.dtype == np.float64 for a in sample.args) else sample.dtypes[:1]:
-            args, kwargs = sample.cast(dtype)
-            expected, expected_grads = run(op, args, kwargs, sample.grad)
-            found, found_grads = run(op, args, kwargs, sample.grad, device)
-            assert len(found) == len(expected) and len(found_grads) == len(expected_grads)
-            for k, (f, e) in enumerate(zip(found, expected)):
-                agree(f, e, f"{dtype}: output {k}", RTOL[dtype] * sample.loose)
-            for k, (f, e) in enumerate(zip(found_grads, expected_grads)):
-                agree(f, e, f"{dtype}: gradient {k}", 4 * RTOL[dtype] * sample.loose)
+        for dtype in dtypes_of(sample):
+            kernel_agrees_with_mirror(op, sample, dtype, device)
 
 
 def to_torch(torch, args):
