@@ -78,6 +78,7 @@ class Kernel(Jit):
         self.flops, self.bytes = flops, bytes
         self.params = parameters(fn, do_not_specialize)
         self.arguments = [p for p in self.params if not p.constexpr]  # those passed at run time
+        self.argument_names = frozenset(p.name for p in self.arguments)
         self.variants = {}
 
     def variant(self, device, **config) -> Variant:
@@ -94,7 +95,7 @@ class Kernel(Jit):
 
     def launch(self, grid, *args, **config):
         """Launch on the device of the first array, with the kernel's parameters in any of Python's ways."""
-        if len(args) != len(self.arguments) or any(p.name in config for p in self.arguments):
+        if len(args) != len(self.arguments) or not self.argument_names.isdisjoint(config):
             args, config = bound_arguments(self, args, config)
         if callable(grid):
             grid = grid(dict(config))

@@ -12,9 +12,19 @@ import numpy as np
 
 from tritonnet.kernels.arrays.device_array import DeviceArray
 from tritonnet.kernels.dtypes import int64
-from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.kernel import jit, kernel, tl
 
 MAX_RANK = 6
+
+
+@jit
+def converted(value, TYPE: tl.constexpr):
+    """value as TYPE; fp8 has no conversions of its own to anything but float32."""
+    if value.dtype.is_fp8():
+        value = value.to(tl.float32)
+    if TYPE.is_fp8():
+        value = value.to(tl.float32)
+    return value.to(TYPE)
 
 
 @kernel(flops=lambda n: 0, bytes=lambda x, y, n: n * (x.itemsize + y.itemsize))
@@ -51,8 +61,7 @@ def copy_kernel(
         at = at // n1
     source += at * x0
     target += at * y0
-    value = tl.load(x + source, mask=inside)
-    tl.store(y + target, value.to(y.dtype.element_ty), mask=inside)
+    tl.store(y + target, converted(tl.load(x + source, mask=inside), y.dtype.element_ty), mask=inside)
 
 
 @kernel(flops=lambda n: 0, bytes=lambda y, n: n * y.itemsize)

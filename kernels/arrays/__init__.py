@@ -11,8 +11,8 @@ from tritonnet.kernels.runtime import host
 from tritonnet.kernels.runtime.devices import Device
 
 __all__ = [
-    "FILL_FRESH", "DeviceArray", "contiguous", "device_of", "empty", "empty_like", "from_cuda_array", "from_dlpack",
-    "full", "is_host", "to_device", "to_host", "zeros",
+    "FILL_FRESH", "DeviceArray", "contiguous", "copy_to", "device_of", "empty", "empty_like", "fill", "from_cuda_array",
+    "from_dlpack", "full", "is_host", "to_device", "to_host", "zeros",
 ]
 
 FILL_FRESH: int | None = None  # tests set 0xFF: NaN in every float type, -1 in signed integers
@@ -54,13 +54,28 @@ def zeros(shape, dtype, like=None):
 def full(shape, value, dtype, like=None):
     """One value everywhere, where `like` is."""
     array = empty(shape, dtype, like)
-    if isinstance(array, DeviceArray):
-        from tritonnet.kernels.strided import fill
-
-        fill(array, value)
-    else:
-        array.fill(value)
+    fill(array, value)
     return array
+
+
+def fill(x, value):
+    """x[...] = value, in place."""
+    if isinstance(x, np.ndarray):
+        x.fill(value)
+    else:
+        from tritonnet.kernels.strided import fill as fill_on_device
+
+        fill_on_device(x, value)
+
+
+def copy_to(y, x):
+    """y[...] = x, in place: x is broadcast and converted. Both on the host or both on one device."""
+    if isinstance(y, np.ndarray):
+        np.copyto(y, x, casting="unsafe")
+    else:
+        from tritonnet.kernels.strided import copy_to as copy_on_device
+
+        copy_on_device(y, x)
 
 
 def to_device(x, device: Device, name: str = "") -> DeviceArray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def c_strides(shape) -> tuple:
     """The strides of a dense array in C order."""
     strides, step = [], 1
@@ -15,6 +17,7 @@ def c_strides(shape) -> tuple:
     return tuple(reversed(strides))
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def is_contiguous(shape, strides) -> bool:
     """Whether elements lie densely in C order; axes of length 1 may have any stride."""
     step = 1

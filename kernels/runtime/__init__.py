@@ -7,6 +7,7 @@ from tritonnet.kernels.runtime.backend import (
     is_available,
     set_device,
     simulated,
+    simulation_requested,
     synchronize,
 )
 from tritonnet.kernels.runtime.errors import (
@@ -25,5 +26,6 @@ from tritonnet.kernels.runtime.launches import Launch, on_launch, watching
 __all__ = [
     "CaptureError", "DeviceError", "Graph", "Launch", "LaunchFailed", "NoDevice", "OutOfBounds", "OutOfMemory",
     "Uninitialised", "UseAfterFree", "current_device", "device", "device_count", "is_available", "on_launch",
-    "set_device", "simulated", "synchronize", "watching",
+    "set_device", "simulated",
+    "simulation_requested", "synchronize", "watching",
 ]

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
+import importlib.util
 import json
 import os
+import re
 import tempfile
+import threading
 import typing
 
-from tritonnet.kernels.runtime.dispatch import compiling
 from tritonnet.kernels.runtime.errors import DeviceError
 from tritonnet.kernels.runtime.folders import cache_folder, write_whole
 from tritonnet.kernels.runtime.source import describe, real
 
+compiling = threading.RLock()  # one compile at a time, and none while triton.language is patched for interpretation
 FORMAT = 1  # of the files in the cache
 ENVIRONMENT = ("TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH", "DISABLE_PTXAS_OPT", "TRITON_DISABLE_LINE_INFO")
 
@@ -35,12 +37,12 @@ class Binary(typing.NamedTuple):
 
 @functools.cache
 def triton_version() -> str:
-    """Of the installed package, without importing it."""
-    try:
-        return importlib.metadata.version("triton")
-    except importlib.metadata.PackageNotFoundError:
-        raise DeviceError("Triton is not installed, which compiles kernels (Linux): pip install 'triton>=3.6,<3.10'"
-                          ) from None
+    """Of the installed package, without importing it (nor importlib.metadata, which takes longer than a launch)."""
+    spec = importlib.util.find_spec("triton")
+    if spec is None or spec.origin is None:
+        raise DeviceError("Triton, which compiles kernels, is not installed: pip install 'triton>=3.6,<3.10' (Linux)")
+    with open(spec.origin, encoding="utf-8") as file:
+        return re.search(r"^__version__\s*=\s*['\"](.+?)['\"]", file.read(), re.MULTILINE)[1]
 
 
 def key_of(specialisation, target) -> str:

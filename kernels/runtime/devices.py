@@ -9,6 +9,13 @@ from tritonnet.kernels.runtime.pool import Pool
 from tritonnet.kernels.runtime.stream import Event, Stream
 
 
+class Current(threading.local):
+    """The stream that a thread's work goes to, and its handle: what launches read."""
+
+    def __init__(self, stream):
+        self.stream, self.handle = stream, stream.handle
+
+
 class Device:
     """One GPU, or one simulated device. Where an array lives; there is one object per device."""
 
@@ -17,7 +24,7 @@ class Device:
         self.index, self.simulated = driver.ordinal, driver.simulated
         self.poisons = driver.simulated and own_blocks  # fresh memory is full of 0xFF bytes anyway
         self.default_stream = Stream(self, driver.stream)
-        self.local = threading.local()
+        self.local = Current(self.default_stream)
 
     properties = property(lambda self: self.driver.properties)
     name = property(lambda self: self.driver.properties.name)
@@ -25,22 +32,17 @@ class Device:
     multi_processor_count = property(lambda self: self.driver.properties.multi_processor_count)
     total_memory = property(lambda self: self.driver.properties.total_memory)
 
-    @property
-    def stream(self) -> Stream:
-        """The stream that this thread's work goes to."""
-        try:
-            return self.local.stream
-        except AttributeError:
-            return self.default_stream
+    stream = property(lambda self: self.local.stream, doc="the `Stream` that this thread's work goes to")
 
     @contextlib.contextmanager
     def on(self, stream):
         """Send this thread's work to another stream meanwhile."""
-        before, self.local.stream = self.stream, stream
+        before = self.stream
+        self.local.__init__(stream)
         try:
             yield stream
         finally:
-            self.local.stream = before
+            self.local.__init__(before)
 
     def new_stream(self) -> Stream:
         """A stream beside the default one."""

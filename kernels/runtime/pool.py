@@ -11,12 +11,14 @@ as its owner goes. On the simulated driver that makes every overrun and every us
 from __future__ import annotations
 
 import collections
+import functools
 import gc
 import threading
 
 from tritonnet.kernels.runtime.errors import OutOfMemory
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def size_class(nbytes: int) -> int:
     """Rounded up to a quarter of the power of two below, so at most a quarter is wasted; at least 512 bytes."""
     step = 1 << max(max(nbytes, 512).bit_length() - 3, 0)

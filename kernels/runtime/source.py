@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib
 import inspect
+import linecache
 import re
 import textwrap
 import types
@@ -31,12 +32,15 @@ class Lazy:
 
 
 def body_of(fn) -> str:
-    """A function's text from `def` on, without decorators and indentation."""
-    try:
-        text = textwrap.dedent("".join(inspect.getsourcelines(fn)[0]))
-    except OSError:
+    """A function's text from `def` on, without decorators and indentation.
+
+    As inspect.getsource, without its search through all modules of the process.
+    """
+    lines = linecache.getlines(fn.__code__.co_filename, fn.__globals__)[fn.__code__.co_firstlineno - 1:]
+    if not lines:
         raise ValueError(f"{fn.__name__}: kernels are compiled from their text; define it in a file or a notebook "
-                         f"cell, or use kernel_from_source") from None
+                         f"cell, or use kernel_from_source")
+    text = textwrap.dedent("".join(inspect.getblock(lines)))
     return text[re.search(r"^def\s+\w+\s*\(", text, re.MULTILINE).start():]
 
 

@@ -86,7 +86,7 @@ def _argument(memory, param, value):
 def run(jit_fn, grid, values, memory, debug=False, emulate_tf32=False):
     """The programs of a grid of three, one after another; values: what the kernel sees, by parameter."""
     twins, patches = _interpreter()
-    with patches:
+    with patches, np.errstate(all="ignore"):  # infinities and NaN are legitimate on a GPU
         builder = twins.builder
         builder.prepare(memory, grid, debug, emulate_tf32)
         twin = twins.of(jit_fn)

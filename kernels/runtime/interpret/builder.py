@@ -29,7 +29,8 @@ class Builder(stock.InterpreterBuilder):
         super().__init__()
         self.memory, self.emulate_tf32 = None, False
         plain = dataclasses.replace(self.options, allowed_dot_input_precisions=DOT_PRECISIONS)
-        self.choices = {debug: dataclasses.replace(plain, debug=debug) for debug in (False, True)}
+        self.choices = {debug: dataclasses.replace(plain, debug=debug, sanitize_overflow=debug)  # as a launch has them
+                        for debug in (False, True)}
 
     def prepare(self, memory, grid, debug, emulate_tf32):
         """Before a launch. debug turns on Triton's own check of integer overflow and tl.device_assert."""
@@ -63,21 +64,18 @@ class Builder(stock.InterpreterBuilder):
     # casts: ml_dtypes rounds to nearest even; the stock code truncates or rounds half up
 
     def cast_impl(self, src, dst_type):
-        with np.errstate(all="ignore"):
-            return stock.TensorHandle(src.data.astype(np_dtype(dst_type)), dst_type.scalar)
+        return stock.TensorHandle(src.data.astype(np_dtype(dst_type)), dst_type.scalar)
 
     def create_fp_to_fp(self, src, dst_type, rounding_mode):
         return self.cast_impl(src, dst_type)
 
-    # arithmetic: infinities and NaN are legitimate on a GPU, so no NumPy warnings; fp16/bf16 results keep their type
-
-    def binary_op(self, lhs, rhs, op):
-        with np.errstate(all="ignore"):
-            return super().binary_op(lhs, rhs, op)
+    # arithmetic: fp16 and bf16 results keep their type
 
     def unary_op(self, arg, op):
-        with np.errstate(all="ignore"):
-            return stock.TensorHandle(op(arg.data).astype(arg.data.dtype, copy=False), arg.dtype.scalar)
+        return stock.TensorHandle(op(arg.data).astype(arg.data.dtype, copy=False), arg.dtype.scalar)
+
+    def create_splat(self, ret_ty, arg):  # by the data's own type: the handle of a comparison has that of its operands
+        return stock.TensorHandle(np.full(ret_ty.shape, arg.data, arg.data.dtype), arg.dtype.scalar)
 
     def create_rsqrt(self, arg):
         return self.unary_op(arg, lambda x: 1 / np.sqrt(x))
@@ -87,8 +85,7 @@ class Builder(stock.InterpreterBuilder):
         x, y = a.data.astype(wide), b.data.astype(wide)  # astype first: matmul(..., dtype=) would not use BLAS
         if self.emulate_tf32 and a.dtype.scalar == tl.float32 and input_precision == stock._ir.INPUT_PRECISION.TF32:
             x, y = round_to_tf32(x), round_to_tf32(y)
-        with np.errstate(all="ignore"):
-            return stock.TensorHandle((x @ y + d.data).astype(d.data.dtype, copy=False), d.dtype.scalar)
+        return stock.TensorHandle((x @ y + d.data).astype(d.data.dtype, copy=False), d.dtype.scalar)
 
     def create_extern_elementwise(self, library, path, symbol, *_):
         raise NotImplementedError(f"{symbol} has no NumPy counterpart here; add it to runtime/interpret/libdevice.py")

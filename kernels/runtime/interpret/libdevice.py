@@ -36,6 +36,7 @@ class Libdevice:
         self.semantic = semantic
 
     def __getattr__(self, name):
+        """One function."""
         if name not in FUNCTIONS:
             raise NotImplementedError(f"libdevice.{name} has no NumPy counterpart here; add it to runtime/interpret/libdevice.py")
 
@@ -44,8 +45,7 @@ class Libdevice:
             for i in range(1, len(args)):
                 args[0], args[i] = self.semantic.broadcast_impl_value(args[0], args[i])
             ty = args[0].dtype
-            with np.errstate(all="ignore"):
-                data = FUNCTIONS[name](*(a.handle.data.astype(np.float64) for a in args))
+            data = FUNCTIONS[name](*(a.handle.data.astype(np.float64) for a in args))
             ty = tl.int1 if data.dtype == bool else ty
             data = data.astype(bool if ty == tl.int1 else args[0].handle.data.dtype)
             shaped = tl.block_type(ty, list(data.shape)) if args[0].type.is_block() else ty

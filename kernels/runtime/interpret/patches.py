@@ -11,8 +11,8 @@ import triton.language as tl
 from triton.runtime import interpreter as stock
 from triton.runtime.jit import JITFunction
 
-from tritonnet.kernels.runtime.dispatch import compiling
-from tritonnet.kernels.runtime.interpret import reductions
+from tritonnet.kernels.runtime.compiler import compiling
+from tritonnet.kernels.runtime.interpret import reductions, shortcuts
 from tritonnet.kernels.runtime.interpret.types import np_dtype
 
 _ABSENT = object()
@@ -47,11 +47,14 @@ def _changes(twins):
     scope.set_attr(stock, "interpreter_builder", twins.builder)
     scope.set_attr(stock, "interpreter_semantic", twins.semantic)
     scope.set_attr(stock.ReduceOps, "generic_reduce", reductions.reduce)
+    scope.set_attr(stock.ReduceOps, "min_max", reductions.min_max)
     scope.set_attr(stock.ScanOps, "generic_scan", reductions.scan)
     scope.set_attr(JITFunction, "__call__", lambda fn, *args, **kwargs: twins.of(fn)(*args, **kwargs))
     for name, member in list(vars(tl.tensor).items()):  # x.sum() finds a JITFunction, which does not bind x
         if isinstance(member, JITFunction):
             scope.set_attr(tl.tensor, name, lambda *args, _fn=member, **kwargs: twins.of(_fn)(*args, **kwargs))
+    scope.set_attr(tl.tensor, "__init__", shortcuts.tensor_init())
+    scope.set_attr(tl.block_type, "__init__", shortcuts.block_type_init())
     language = stock._patch_lang(types.SimpleNamespace(__globals__={"tl": tl, "core": tl.core}))
     # Triton 3.6 calls int() on a one-element array here, which NumPy refuses since 2.4
     language.set_attr(tl.tensor, "__index__", lambda x: int(x.handle.data.item()))

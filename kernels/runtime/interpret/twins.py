@@ -11,6 +11,7 @@ import weakref
 from triton.runtime import interpreter as stock
 
 from tritonnet.kernels.runtime.interpret.libdevice import Libdevice
+from tritonnet.kernels.runtime.interpret.shortcuts import Semantic
 
 _code = {}  # (file, line, text) -> code object
 
@@ -24,7 +25,7 @@ class Twins:
 
     def __init__(self, builder):
         self.builder = builder
-        self.semantic = stock.TritonSemantic(builder)
+        self.semantic = Semantic(builder)
         self.libdevice = Libdevice(self.semantic)
         self.functions = {}  # id -> (weak reference, twin); hashing a JITFunction would parse all that it calls
 
