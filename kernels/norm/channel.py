@@ -1,0 +1,256 @@
+"""Batch norm: each channel scaled by its statistics over samples and pixels.
+
+    xhat = (x - mean) rstd,  rstd = 1 / sqrt(var + eps),  y = xhat w + b
+    training:    mean and var of this batch;  dx = w rstd (dy - mean(dy) - xhat mean(dy xhat))
+                 running_mean += momentum (mean - running_mean), and running_var with the unbiased variance
+    evaluation:  mean and var are the running ones;  dx = w rstd dy
+    dw = sum dy xhat,  db = sum dy
+
+x: (N, C) or (N, C, any pixels). On a device channels-last memory is read as it lies, and y has the layout of x.
+Source: Ioffe & Szegedy 2015.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tritonnet.kernels.arrays import contiguous, empty, is_host
+from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.norm.channel_kernels import (
+    batch_norm_backward_kernel,
+    batch_norm_kernel,
+    batch_norm_sums_kernel,
+    moments_kernel,
+)
+from tritonnet.kernels.rows import merged, next_power_of_2
+from tritonnet.kernels.runtime.host import PIECE, parallel
+from tritonnet.kernels.strided import copy_to
+
+FAR = 100.0  # mean^2 / variance from which sums of squares lose too many digits
+
+
+# --- mirror: on (N, C, L), or (N, C) without pixels; each sample's sums by BLAS, their total in float64 ---
+
+def _planes(x):
+    """x as its mirror works on it."""
+    shape = x.shape[:2] if x.ndim == 2 or math.prod(x.shape[2:]) == 1 else (*x.shape[:2], -1)
+    return np.ascontiguousarray(x).reshape(shape)
+
+
+def _along(p, x):
+    """A vector of channels as it broadcasts over x."""
+    return p if x.ndim == 2 else p[:, None]
+
+
+def _total(v):
+    """Sums of each channel, float64."""
+    if v.ndim == 2:
+        return (np.ones(len(v), v.dtype) @ v).astype(np.float64)
+    return (v.reshape(-1, v.shape[2]) @ np.ones(v.shape[2], v.dtype)).reshape(v.shape[:2]).sum(axis=0, dtype=np.float64)
+
+
+def _total_of_products(u, v):
+    """Sums of u v of each channel, float64."""
+    if v.ndim == 2:
+        return np.einsum("nc,nc->c", u, v).astype(np.float64)
+    return np.vecdot(u, v).sum(axis=0, dtype=np.float64)
+
+
+def _over_pieces(fn, *arrays):
+    """The two sums that fn gives of pieces of the arrays, added in the order of the samples."""
+    found, x = [], arrays[0]
+    acc = accumulator(x.dtype)
+
+    def part(i, j):
+        found.append((i, *fn(*(a[i:j].astype(acc, copy=False) for a in arrays))))
+
+    parallel(part, len(x), x.size, piece=PIECE * len(x) // x.size, uses_blas=True)
+    found.sort(key=lambda sums: sums[0])
+    return sum(sums[1] for sums in found), sum(sums[2] for sums in found)
+
+
+def _moments(x):
+    """Mean and variance of each channel, float64."""
+    count = x.size // x.shape[1]
+    total, square = _over_pieces(lambda v: (_total(v), _total_of_products(v, v)), x)
+    mean = total / count
+    variance = square / count - mean * mean
+    if (mean * mean > FAR * variance).any():
+        center = _along(mean.astype(accumulator(x.dtype)), x)
+
+        def from_center(v):
+            v = v - center
+            return _total(v), _total_of_products(v, v)
+
+        total, square = _over_pieces(from_center, x)
+        mean = center.reshape(-1) + total / count
+        variance = square / count - (total / count) ** 2
+    return mean, variance
+
+
+def _scaled(fn, x):
+    """Fill an array like x piece by piece; fn(out, i, j) writes its rows i to j, in the accumulator's type."""
+    acc, y = accumulator(x.dtype), empty(x.shape, x.dtype, x)
+
+    def part(i, j):
+        if x.dtype == acc:
+            fn(y[i:j], i, j)
+        else:
+            out = np.empty(y[i:j].shape, acc)
+            fn(out, i, j)
+            y[i:j] = out
+
+    parallel(part, len(x), x.size, piece=PIECE * len(x) // max(x.size, 1))
+    return y
+
+
+def batch_norm_mirror(x, w, b, running_mean, running_var, training, momentum, eps):
+    shape, acc = x.shape, accumulator(x.dtype)
+    x = _planes(x)
+    if training:
+        mean, variance = _moments(x)
+        if running_mean is not None:
+            count = x.size // x.shape[1]
+            for running, new in ((running_mean, mean), (running_var, variance * (count / (count - 1)))):
+                running += momentum * (new - running)
+    else:
+        mean, variance = running_mean.astype(np.float64), running_var.astype(np.float64)
+    rstd = 1 / np.sqrt(variance + eps)
+    scale = rstd if w is None else rstd * w
+    far = (mean * mean * rstd * rstd > FAR).any()
+    shift = (0 if far else -mean * scale) + (0 if b is None else b)
+    center, scale, shift = (_along(np.broadcast_to(p, mean.shape).astype(acc), x) for p in (mean, scale, shift))
+
+    def scaled(out, i, j):
+        v = np.subtract(x[i:j], center, out=out, dtype=acc) if far else x[i:j]
+        np.multiply(v, scale, out=out, dtype=acc)
+        np.add(out, shift, out=out)
+
+    return _scaled(scaled, x).reshape(shape), mean.astype(acc), rstd.astype(acc)
+
+
+def batch_norm_backward_mirror(dy, x, w, mean, rstd, training, wants=(True, True, True)):
+    shape, acc = x.shape, accumulator(x.dtype)
+    x, dy = _planes(x), _planes(dy)
+    center, dx, level, along = _along(mean, x), None, 0, 0
+    if training or wants[1] or wants[2]:
+        level, along = _over_pieces(lambda g, v: (_total(g), _total_of_products(g, v - center)), dy, x)
+        along = along * rstd
+    if wants[0]:
+        scale = rstd.astype(np.float64) if w is None else rstd.astype(np.float64) * w
+        count = x.size // x.shape[1]
+        pull, push = -along * rstd * scale / count, -level * scale / count
+        far = (mean * mean * rstd * rstd > FAR).any()
+        if not far:
+            push = push - mean * pull
+        scale, pull, push = (_along(np.broadcast_to(p, mean.shape).astype(acc), x) for p in (scale, pull, push))
+
+        def scaled(out, i, j):
+            np.multiply(dy[i:j], scale, out=out, dtype=acc)
+            if training:
+                v = np.subtract(x[i:j], center, dtype=acc) if far else x[i:j]
+                np.add(out, np.multiply(v, pull, dtype=acc), out=out)
+                np.add(out, push, out=out)
+
+        dx = _scaled(scaled, x).reshape(shape)
+    return dx, along.astype(w.dtype) if wants[1] else None, level.astype(w.dtype) if wants[2] else None
+
+
+# --- launch ---
+
+def _layout(x):
+    """(rows, channels, length), (row, channel) strides, or None: how the kernels can walk x as it lies."""
+    n, channels, pixels = x.shape[0], x.shape[1], math.prod(x.shape[2:])
+    if channels == 1 or x.strides[1] == 1:
+        rows = merged((n, *x.shape[2:]), (x.strides[0], *x.strides[2:]))
+        if rows is not None:
+            return (rows[0], channels, 1), (rows[1], None)
+    plane = merged(x.shape[2:], x.strides[2:])
+    if plane is not None and (plane[1] == 1 or pixels == 1):
+        return (n, channels, pixels), (x.strides[0], x.strides[1])
+    return None
+
+
+def _like(x):
+    """A fresh array in the layout of x, channels-last or C order."""
+    if x.ndim > 2 and x.shape[1] > 1 and x.strides[1] == 1:
+        order = (0, *range(2, x.ndim), 1)
+        return empty([x.shape[a] for a in order], x.dtype, x).transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+    return empty(x.shape, x.dtype, x)
+
+
+def _laid_out(x, like=None):
+    """x, or a copy in the layout of `like` (default: C order), so that both can be walked alike."""
+    if like is None:
+        return x if _layout(x) is not None else contiguous(x)
+    if (found := _layout(x)) is not None and found[0] == _layout(like)[0]:
+        return x
+    copy = _like(like)
+    copy_to(copy, x)
+    return copy
+
+
+def _plan(x):
+    """(grid, rows per program, tile): a tile is BN rows x BC channels x BL pixels."""
+    (rows, channels, length), (_, channel) = _layout(x)
+    size = 65536 if x.device.simulated else 16384 // x.itemsize
+    wide = 1 if channel is not None and length > 1 else min(next_power_of_2(channels), 64)
+    long = min(next_power_of_2(length), 1024)
+    tall = max(1, min(next_power_of_2(rows), size // (wide * long)))
+    tiles = -(-channels // wide)
+    programs = 2 if x.device.simulated else max(1, 2 * x.device.multi_processor_count // tiles)
+    each = -(-rows // (programs * tall)) * tall
+    return (-(-rows // each), tiles), each, {"BN": tall, "BC": wide, "BL": long, "num_warps": 8}
+
+
+def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, eps):
+    acc, channels = accumulator(x.dtype), x.shape[1]
+    x = _laid_out(x)
+    y, mean, rstd = _like(x), empty((channels,), acc, x), empty((channels,), acc, x)
+    sizes, strides = _layout(x)
+    grid, each, tile = _plan(x)
+    partial = None
+    if training:
+        partial = empty((grid[0], 2, channels), acc, x)
+        moments_kernel[grid](x, partial, *sizes, each, *strides, ACC=acc, **tile)
+    batch_norm_kernel[grid](x, y, w, b, running_mean, running_var, mean, rstd, partial, *sizes, each, *strides,
+                            *_layout(y)[1], momentum, eps, ACC=acc, STEP=32, **tile)
+    return y, mean, rstd
+
+
+def _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants):
+    acc, channels = accumulator(x.dtype), x.shape[1]
+    x = _laid_out(x)
+    dy = _laid_out(dy, x)
+    sizes, x_strides = _layout(x)
+    grid, each, tile = _plan(x)
+    dx = _like(x) if wants[0] else None
+    dw, db = (empty((channels,), w.dtype, x) if want else None for want in wants[1:])
+    partial = None
+    if training or wants[1] or wants[2]:
+        partial = empty((grid[0], 2, channels), acc, x)
+        batch_norm_sums_kernel[grid](dy, x, mean, rstd, partial, *sizes, each, *_layout(dy)[1], *x_strides, ACC=acc,
+                                     **tile)
+    dx_strides = (0, None) if dx is None else _layout(dx)[1]
+    batch_norm_backward_kernel[grid if wants[0] else (1, grid[1])](
+        dy, x, w, mean, rstd, partial, dx, dw, db, *sizes, each, grid[0], *_layout(dy)[1], *x_strides, *dx_strides,
+        TRAIN=training, ACC=acc, STEP=32, **tile)
+    return dx, dw, db
+
+
+def batch_norm(x, w=None, b=None, running_mean=None, running_var=None, training: bool = True, momentum: float = 0.1,
+               eps: float = 1e-5):
+    """(y, mean, rstd), the latter two (C,) in the accumulator's type; in training the running arrays change in place.
+
+    x: (N, C, …) with at least one element.  w, b, running_mean, running_var: (C,) or None.
+    """
+    args = x, w, b, running_mean, running_var, training, momentum, eps
+    return batch_norm_mirror(*args) if is_host(x) else _batch_norm_device(*args)
+
+
+def batch_norm_backward(dy, x, w, mean, rstd, training: bool, wants=(True, True, True)):
+    """(dx, dw, db), None for each that `wants` does not ask for; mean and rstd from `batch_norm`."""
+    args = dy, x, w, mean, rstd, training, wants
+    return batch_norm_backward_mirror(*args) if is_host(x) else _batch_norm_backward_device(*args)
