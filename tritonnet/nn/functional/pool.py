@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tritonnet
 from tritonnet.autograd.ops.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 from tritonnet.nn.functional.conv import per_axis
 
@@ -18,28 +17,26 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 
     stride: kernel_size unless given.  return_indices: also where it lies in the plane, row-major.
     """
-    result = _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
-    return result if return_indices else result[0]
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d_with_indices(
     input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True
 ):
     """`max_pool2d` with the indices."""
-    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest element under a window that moves over (N, C, L) or (C, L)."""
-    result = _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
-    return result if return_indices else result[0]
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool1d_with_indices(
     input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True
 ):
     """`max_pool1d` with the indices."""
-    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
 def avg_pool2d(
@@ -51,22 +48,7 @@ def avg_pool2d(
     """
     kernel, stride, padding = _window(2, kernel_size, stride, padding)
     images, restore = _as_images(2, input)
-    if divisor_override is None:
-        return restore(AvgPool2d.apply(images, kernel, stride, padding, ceil_mode, count_include_pad))
-    if divisor_override == 0:
-        raise RuntimeError("divisor must be not zero")
-    means = AvgPool2d.apply(images, kernel, stride, padding, ceil_mode, False)
-    rows, columns = (
-        tritonnet.tensor(_covered(*axis), dtype=input.dtype, device=input.device)
-        for axis in zip(images.shape[2:], means.shape[2:], kernel, stride, padding)
-    )
-    return restore(means * (rows.unsqueeze(1) * columns)) / divisor_override
-
-
-def _covered(size, windows, kernel, stride, padding):
-    """How many elements of an axis each of its windows covers."""
-    starts = [i * stride - padding for i in range(windows)]
-    return [min(start + kernel, size) - max(start, 0) for start in starts]
+    return restore(AvgPool2d.apply(images, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override))
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
@@ -112,11 +94,12 @@ def adaptive_max_pool1d_with_indices(input, output_size, return_indices=True):
     return tuple(map(restore, AdaptiveMaxPool2d.apply(images, _output_size(1, output_size, images))))
 
 
-def _max_pool(ndim, input, kernel_size, stride, padding, dilation, ceil_mode):
+def _max_pool(ndim, input, kernel_size, stride, padding, dilation, ceil_mode, indices):
     kernel, stride, padding = _window(ndim, kernel_size, stride, padding)
     dilation = (1,) * (2 - ndim) + per_axis(dilation, ndim, "dilation")
     images, restore = _as_images(ndim, input)
-    return tuple(map(restore, MaxPool2d.apply(images, kernel, stride, padding, dilation, ceil_mode)))
+    result = MaxPool2d.apply(images, kernel, stride, padding, dilation, ceil_mode, indices)
+    return tuple(map(restore, result)) if indices else restore(result)
 
 
 def _window(ndim, kernel_size, stride, padding):

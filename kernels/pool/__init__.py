@@ -1,0 +1,94 @@
+"""Pooling over windows of images (…, H, W).
+
+    max        y_pq = max over the window        dx: dy goes to the window's largest, the first of equals, the last NaN
+    average    y_pq = sum / count                dx: dy / count to each pixel
+    adaptive   window p of P along an axis of H is [floor(p H / P), ceil((p + 1) H / P))
+
+`Windows` holds kernel, stride, padding, dilation and ceil_mode. Indices count pixels of one image, int64, as PyTorch's.
+"""
+
+from __future__ import annotations
+
+from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.pool import adaptive, mirror
+from tritonnet.kernels.pool.windows import Windows
+
+__all__ = ["Windows", "adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "adaptive_max_pool2d",
+           "adaptive_max_pool2d_backward", "avg_pool2d", "avg_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
+
+
+def max_pool2d(x, windows, indices=False):
+    """(y, where): the largest of each window, and its index in the image (int64).
+
+    Without `indices`, where is whatever `max_pool2d_backward` needs besides x and y: much cheaper.
+    """
+    if is_host(x):
+        return mirror.max_pool2d_mirror(x, windows, indices)
+    from tritonnet.kernels.pool import launch
+
+    return launch.max_pool2d(x, windows, indices)
+
+
+def max_pool2d_backward(dy, x, y, where, windows, indices=False):
+    """dx, from what the forward took and returned."""
+    if is_host(dy):
+        if indices:
+            return mirror.scatter_mirror(dy, where, x.shape)
+        return mirror.max_pool2d_backward_mirror(dy, x, y, windows)
+    from tritonnet.kernels.pool import launch
+
+    return launch.max_pool2d_backward(dy, where, x.shape, windows, indices, launch.channels_last(launch.four(x)))
+
+
+def avg_pool2d(x, windows, include_pad=True, divisor=None):
+    """The mean of each window; borders count if include_pad; `divisor` replaces the count."""
+    if is_host(x):
+        return mirror.avg_pool2d_mirror(x, windows, include_pad, divisor)
+    from tritonnet.kernels.pool import launch
+
+    return launch.avg_pool2d(x, windows, include_pad, divisor)
+
+
+def avg_pool2d_backward(dy, x_shape, windows, include_pad=True, divisor=None, last=False):
+    """dx; `last`: channels last in memory, on a device."""
+    if is_host(dy):
+        return mirror.avg_pool2d_backward_mirror(dy, x_shape, windows, include_pad, divisor)
+    from tritonnet.kernels.pool import launch
+
+    return launch.avg_pool2d_backward(dy, x_shape, windows, include_pad, divisor, last)
+
+
+def adaptive_avg_pool2d(x, size):
+    """The mean of each of size = (P, Q) windows that cover the image."""
+    if is_host(x):
+        return adaptive.adaptive_avg_pool2d_mirror(x, size)
+    from tritonnet.kernels.pool import launch
+
+    return launch.adaptive_avg_pool2d(x, size)
+
+
+def adaptive_avg_pool2d_backward(dy, x_shape, last=False):
+    """dx; `last`: channels last in memory, on a device."""
+    if is_host(dy):
+        return adaptive.adaptive_avg_pool2d_backward_mirror(dy, x_shape)
+    from tritonnet.kernels.pool import launch
+
+    return launch.adaptive_avg_pool2d_backward(dy, x_shape, last)
+
+
+def adaptive_max_pool2d(x, size):
+    """(y, where): the largest of each of size = (P, Q) windows, and its index in the image."""
+    if is_host(x):
+        return adaptive.adaptive_max_pool2d_mirror(x, size)
+    from tritonnet.kernels.pool import launch
+
+    return launch.adaptive_max_pool2d(x, size)
+
+
+def adaptive_max_pool2d_backward(dy, where, x_shape, last=False):
+    """dx; `last`: channels last in memory, on a device."""
+    if is_host(dy):
+        return mirror.scatter_mirror(dy, where, x_shape)
+    from tritonnet.kernels.pool import launch
+
+    return launch.adaptive_max_pool2d_backward(dy, where, x_shape, last)
