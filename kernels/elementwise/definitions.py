@@ -76,6 +76,7 @@ OPERATIONS = {
                       dy="where(y < x, 0, where(x == y, dz * 0.5, dz))"),
     "minimum": binary(z="minimum(x, y)", dx="where(x > y, 0, where(x == y, dz * 0.5, dz))",
                       dy="where(y > x, 0, where(x == y, dz * 0.5, dz))"),
+    "copysign": binary(z="copysign(x, y)", dx="where(x == 0, 0, where(x == z, dz, -dz))", dy="dz * 0", result=FLOAT),
     "lerp": lerp_like(z="where(w < 0.5, x + w * (y - x), y - (y - x) * (1 - w))", dx="dz * (1 - w)", dy="dz * w",
                       dw="dz * (y - x)", accepts=FLOATS),
     # exponentials, logarithms

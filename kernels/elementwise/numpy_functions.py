@@ -94,7 +94,7 @@ def _shift(ufunc, overflow):
 
 FUNCTIONS = {name: getattr(np, name) for name in (
     "abs exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan sinh cosh tanh maximum minimum isinf isfinite fmod "
-    "remainder floor_divide add subtract multiply divide negative bitwise_and bitwise_or bitwise_xor invert greater "
+    "remainder floor_divide copysign add subtract multiply divide negative bitwise_and bitwise_or bitwise_xor invert greater "
     "greater_equal less less_equal equal not_equal").split()} | {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "floor": _unless_integer(np.floor), "ceil": _unless_integer(np.ceil),

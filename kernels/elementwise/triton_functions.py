@@ -138,6 +138,11 @@ def atan2_(a, b):
 
 
 @jit
+def copysign_(a, b):
+    return libdevice.copysign(a, b)
+
+
+@jit
 def sinh_(a):
     return libdevice.sinh(a)
 
@@ -250,8 +255,10 @@ def pow_(a, b):
             power = tl.where((left & 1) != 0, power * base, power)
             base = base * base
             left = tl.where(left > 0, left >> 1, left)
-        odd = (b & 1) != 0
-        return tl.where(b >= 0, power, tl.where(a == 1, 1, tl.where(a == -1, tl.where(odd, -1, 1), 0)))
+        if a.dtype.is_int_signed():
+            of_minus_one = tl.where((b & 1) != 0, -1, 1)
+            power = tl.where(b >= 0, power, tl.where(a == 1, 1, tl.where(a == -1, of_minus_one, 0)))
+        return power
 
 
 @jit
