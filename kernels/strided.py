@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.kernels.arrays.device_array import DeviceArray
-from tritonnet.kernels.dtypes import int64
+from tritonnet.kernels.dtypes import int32, int64
 from tritonnet.kernels.kernel import jit, kernel, tl
+from tritonnet.kernels.rows import walk
 
 MAX_RANK = 6
 
@@ -32,35 +33,38 @@ def copy_kernel(
     x, y, n: tl.int64, n1: tl.int64, n2: tl.int64, n3: tl.int64, n4: tl.int64, n5: tl.int64,
     x0: tl.int64, x1: tl.int64, x2: tl.int64, x3: tl.int64, x4: tl.int64, x5: tl.int64,
     y0: tl.int64, y1: tl.int64, y2: tl.int64, y3: tl.int64, y4: tl.int64, y5: tl.int64,
-    RANK: tl.constexpr, BLOCK: tl.constexpr,
+    INT: tl.constexpr, RANK: tl.constexpr, BLOCK: tl.constexpr,
 ):
-    """y[i] = x[i] over `RANK` axes, n1 … n5 their lengths from the second on, x0 … and y0 … their strides."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    """y[i] = x[i] over `RANK` axes, n1 … n5 their lengths from the second on, x0 … and y0 … their strides (None is 1).
+
+    INT: the type that elements are counted in; division by int64 is several times slower and takes all registers.
+    """
+    at = tl.program_id(0).to(INT) * BLOCK + tl.arange(0, BLOCK).to(INT)
     inside = at < n
     source = tl.zeros([BLOCK], tl.int64)
     target = tl.zeros([BLOCK], tl.int64)
     if RANK > 5:
-        source += at % n5 * x5
-        target += at % n5 * y5
-        at = at // n5
+        source += walk(at % n5.to(INT), x5)
+        target += walk(at % n5.to(INT), y5)
+        at = at // n5.to(INT)
     if RANK > 4:
-        source += at % n4 * x4
-        target += at % n4 * y4
-        at = at // n4
+        source += walk(at % n4.to(INT), x4)
+        target += walk(at % n4.to(INT), y4)
+        at = at // n4.to(INT)
     if RANK > 3:
-        source += at % n3 * x3
-        target += at % n3 * y3
-        at = at // n3
+        source += walk(at % n3.to(INT), x3)
+        target += walk(at % n3.to(INT), y3)
+        at = at // n3.to(INT)
     if RANK > 2:
-        source += at % n2 * x2
-        target += at % n2 * y2
-        at = at // n2
+        source += walk(at % n2.to(INT), x2)
+        target += walk(at % n2.to(INT), y2)
+        at = at // n2.to(INT)
     if RANK > 1:
-        source += at % n1 * x1
-        target += at % n1 * y1
-        at = at // n1
-    source += at * x0
-    target += at * y0
+        source += walk(at % n1.to(INT), x1)
+        target += walk(at % n1.to(INT), y1)
+        at = at // n1.to(INT)
+    source += walk(at, x0)
+    target += walk(at, y0)
     tl.store(y + target, converted(tl.load(x + source, mask=inside), y.dtype.element_ty), mask=inside)
 
 
@@ -104,9 +108,10 @@ def copy_to(y, x):
             copy_to(y[i], x[i])
         return
     pad = (0,) * (MAX_RANK - len(shape))
+    xs, ys = (tuple(None if step == 1 else step for step in steps) for steps in (xs, ys))
     block = block_of(y.device, n)
-    copy_kernel[(-(-n // block),)](x, y, n, *(shape + (1,) * len(pad))[1:], *xs, *pad, *ys, *pad, RANK=len(shape),
-                                   BLOCK=block)
+    copy_kernel[(-(-n // block),)](x, y, n, *(shape + (1,) * len(pad))[1:], *xs, *pad, *ys, *pad,
+                                   INT=int64 if n + block >= 2**31 else int32, RANK=len(shape), BLOCK=block)
 
 
 def fill(y, value):

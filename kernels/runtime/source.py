@@ -118,10 +118,10 @@ def triton_dtype(dtype):
 
 def resolved(fn):
     """A copy of a function in whose globals and closure Triton finds its own objects."""
-    scope = dict(fn.__globals__)
-    for name in names_used(fn.__code__):
-        if name in scope and scope[name] is not fn:
-            scope[name] = real(scope[name])
+    scope, used = dict(fn.__globals__), names_used(fn.__code__)
+    for name, value in fn.__globals__.items():
+        if isinstance(value, Lazy) or name in used and value is not fn:  # `tl` may be named by annotations alone
+            scope[name] = real(value)
     closure = fn.__closure__ and tuple(types.CellType(real(cell.cell_contents)) for cell in fn.__closure__)
     copy = types.FunctionType(fn.__code__, scope, fn.__name__, fn.__defaults__, closure)
     copy.__kwdefaults__, copy.__doc__ = fn.__kwdefaults__, fn.__doc__

@@ -26,13 +26,16 @@ GPUS = {  # compute capability -> one GPU that has it; datasheets
 
 
 class DryDriver(SimulatedDriver):
-    """The simulated device as a GPU of an architecture; it keeps count and computes nothing."""
+    """A device of an architecture that keeps count and computes nothing.
 
-    simulated = False
+    gpu: whether heuristics see a GPU; else they see a simulated device.
+    """
 
-    def __init__(self, ordinal=0, arch=90):
+    def __init__(self, ordinal=0, arch=90, gpu=True):
         super().__init__(ordinal, GPUS[arch].total_memory, arch, execute=False)
-        self.properties = GPUS[arch]
+        self.simulated = not gpu
+        if gpu:
+            self.properties = GPUS[arch]
 
     def upload(self, ptr, array, stream):
         self.not_while_capturing("upload")
