@@ -21,14 +21,14 @@ from tritonnet.kernels.runtime.host import PIECE, parallel
 
 # --- mirror ---
 
-def _host_rows(x, axis):
+def host_rows(x, axis):
     """(before, cols) or (before, cols, after): the same elements with the axis second, C order."""
     shape = x.shape or (1,)
     before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1:])
     return np.ascontiguousarray(x).reshape((before, shape[axis]) if after == 1 else (before, shape[axis], after))
 
 
-def _sum(x):
+def row_sums(x):
     """Sums along axis 1, kept: by BLAS where the axis lies densely."""
     return (x @ np.ones(x.shape[1], x.dtype))[:, None] if x.ndim == 2 else x.sum(axis=1, keepdims=True)
 
@@ -48,17 +48,17 @@ def softmax_mirror(x, axis=-1, log=False):
     y = empty(x.shape, x.dtype, x)
     if not x.size:
         return y
-    source, target = _host_rows(x, axis), _host_rows(y, axis)
+    source, target = host_rows(x, axis), host_rows(y, axis)
 
     def part(i, j):
         v = source[i:j] if x.dtype == acc else source[i:j].astype(acc)
         e = target[i:j] if x.dtype == acc else v
         np.subtract(v, v.max(axis=1, keepdims=True), out=e)
         if log:
-            e -= np.log(_sum(np.exp(e)))
+            e -= np.log(row_sums(np.exp(e)))
         else:
             np.exp(e, out=e)
-            e *= 1 / _sum(e)
+            e *= 1 / row_sums(e)
         if x.dtype != acc:
             target[i:j] = e
 
@@ -72,7 +72,7 @@ def softmax_backward_mirror(dy, y, axis=-1, log=False):
     dx = empty(y.shape, y.dtype, y)
     if not y.size:
         return dx
-    target, gradient, result = _host_rows(dx, axis), _host_rows(dy, axis), _host_rows(y, axis)
+    target, gradient, result = host_rows(dx, axis), host_rows(dy, axis), host_rows(y, axis)
 
     def part(i, j):
         g, p = gradient[i:j], result[i:j]
@@ -81,7 +81,7 @@ def softmax_backward_mirror(dy, y, axis=-1, log=False):
         d = target[i:j] if y.dtype == acc else g
         if log:
             e = np.exp(p)
-            e *= _sum(g)
+            e *= row_sums(g)
             np.subtract(g, e, out=d)
         else:
             np.subtract(g, _dot(g, p), out=d)

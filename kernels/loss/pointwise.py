@@ -1,0 +1,208 @@
+"""Losses of pairs of numbers: mse, l1, smooth l1, huber, binary cross-entropy (also of logits), Kullback-Leibler.
+
+    d = x - t       L                                                  dL/dx
+    mse             d^2                                                2 d
+    l1              |d|                                                sign d
+    smooth_l1       d^2 / (2 b) if |d| < b, else |d| - b / 2           d / b,  sign d
+    huber           d^2 / 2 if |d| <= b, else b (|d| - b / 2)          d,  b sign d
+    bce             -t log x - (1 - t) log(1 - x), logs >= -100        (x - t) / max(x (1 - x), 1e-12)
+    bce_logits      (1 - t) x + k log(1 + exp(-x)),  k = 1 + (c - 1) t     (1 - t) - k / (1 + exp(x));   c: pos_weight
+    kl_div          t (log t - x),  0 where t = 0                      -t
+    kl_div_log      exp(t) (t - x)                                     -exp(t)
+
+Each is weighted by w, summed, and for "mean" divided by the number of elements ("batchmean": of rows). The gradient for
+a gradient of 1 comes out of the same read as the loss, as in `loss.classes`. Each loss has its mirror here and its
+functions for kernels in `loss.pairs`, under the same names.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+
+import numpy as np
+
+from tritonnet.kernels.arrays import contiguous, empty, full, is_host
+from tritonnet.kernels.dtypes import accumulator, float16, float32, result_type
+from tritonnet.kernels.loss import pairs
+from tritonnet.kernels.loss.class_kernels import total_loss_kernel
+from tritonnet.kernels.rows import next_power_of_2
+
+
+# --- mirrors: x, t, b (a number) and c (an array) to (L, dL/dx) ---
+
+def _mse(x, t, b, c):
+    d = x - t
+    return d * d, 2 * d
+
+
+def _l1(x, t, b, c):
+    d = x - t
+    return np.abs(d), np.sign(d)
+
+
+def _smooth_l1(x, t, b, c):
+    if b == 0:
+        return _l1(x, t, b, c)
+    d = x - t
+    a = np.abs(d)
+    return np.where(a < b, d * d * (0.5 / b), a - 0.5 * b), np.where(a < b, d / b, np.sign(d))
+
+
+def _huber(x, t, b, c):
+    d = x - t
+    a = np.abs(d)
+    return np.where(a <= b, 0.5 * d * d, b * (a - 0.5 * b)), np.where(a <= b, d, b * np.sign(d))
+
+
+def _logs(x):
+    """log x and log(1 - x), at least -100."""
+    return np.maximum(np.log(x), -100), np.maximum(np.log1p(-x), -100)
+
+
+def _bce(x, t, b, c):
+    if x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise RuntimeError(f"binary_cross_entropy: all elements of input should be between 0 and 1, got {x.min()} to "
+                           f"{x.max()}")
+    log, log_rest = _logs(x)
+    return (t - 1) * log_rest - t * log, (x - t) / np.maximum(x * (1 - x), 1e-12)
+
+
+def _bce_logits(x, t, b, c):
+    k = 1 if c is None else 1 + (c - 1) * t
+    e = np.exp(-np.abs(x))
+    rest = np.where(x >= 0, e, 1) / (1 + e)  # 1 - sigmoid
+    return (1 - t) * x + k * (np.log1p(e) + np.maximum(-x, 0)), 1 - t - k * rest
+
+
+def _kl_div(x, t, b, c):
+    return np.where(t == 0, 0, t * np.log(t)) - t * x, -t
+
+
+def _kl_div_log(x, t, b, c):
+    p = np.exp(t)
+    return p * (t - x), -p
+
+
+# --- mirrors of dL/dt, where it is not -dL/dx ---
+
+def _bce_target(x, t, b, c):
+    log, log_rest = _logs(x)
+    return log_rest - log
+
+
+def _bce_logits_target(x, t, b, c):
+    return -x if c is None else (c - 1) * (np.log1p(np.exp(-np.abs(x))) + np.maximum(-x, 0)) - x
+
+
+def _kl_div_target(x, t, b, c):
+    return np.log(t) + 1 - x
+
+
+def _kl_div_log_target(x, t, b, c):
+    return np.exp(t) * (t - x + 1)
+
+
+class Pair(typing.NamedTuple):
+    """One loss: its mirror, its functions for kernels, and dL/dt where it is not -dL/dx."""
+
+    mirror: typing.Callable
+    value: object
+    slope: object
+    target_mirror: typing.Callable | None = None
+    target_slope: object = None
+
+
+PAIRS = {
+    "mse": Pair(_mse, pairs.mse, pairs.mse_slope),
+    "l1": Pair(_l1, pairs.l1, pairs.l1_slope),
+    "smooth_l1": Pair(_smooth_l1, pairs.smooth_l1, pairs.smooth_l1_slope),
+    "huber": Pair(_huber, pairs.huber, pairs.huber_slope),
+    "bce": Pair(_bce, pairs.bce, pairs.bce_slope, _bce_target, pairs.bce_target),
+    "bce_logits": Pair(_bce_logits, pairs.bce_logits, pairs.bce_logits_slope, _bce_logits_target,
+                       pairs.bce_logits_target),
+    "kl_div": Pair(_kl_div, pairs.kl_div, pairs.kl_div_slope, _kl_div_target, pairs.kl_div_target),
+    "kl_div_log": Pair(_kl_div_log, pairs.kl_div_log, pairs.kl_div_log_slope, _kl_div_log_target,
+                       pairs.kl_div_log_target),
+}
+
+
+def gradient_type(dtype):
+    """float16 gradients wait for the gradient from above, which may be a large loss scale, as float32."""
+    return float32 if dtype == float16 else dtype
+
+
+def _divisor(shape, reduction):
+    """What the sum is divided by."""
+    if reduction == "mean":
+        return math.prod(shape)
+    return shape[0] if reduction == "batchmean" and shape else 1
+
+
+def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
+    dtype = result_type(x, t)
+    acc = accumulator(dtype)
+    x, t, w, c = (None if a is None else a.astype(acc, copy=False) for a in (x, t, w, c))
+    pair = PAIRS[name]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, dx = pair.mirror(x, t, acc.type(b), c)
+        dt = None if not wants[1] else -dx if pair.target_mirror is None else pair.target_mirror(x, t, acc.type(b), c)
+        if w is not None:
+            value, dx, dt = (None if a is None else a * w for a in (value, dx, dt))
+        divisor = acc.type(_divisor(value.shape, reduction))
+        loss = value if reduction == "none" else value.sum(dtype=acc) / divisor
+    if divisor != 1:
+        dx, dt = (None if a is None else a / divisor for a in (dx, dt))
+    return np.asarray(loss, dtype), np.asarray(dx), None if dt is None else np.asarray(dt)
+
+
+# --- launch ---
+
+def _spread(w, shape):
+    """(array, inner, length): element i of `shape` takes element i // inner % length of the array."""
+    if w is None:
+        return None, 1, 1
+    padded = (1,) * (len(shape) - len(w.shape)) + tuple(w.shape)
+    axes = [i for i, n in enumerate(padded) if n != 1]
+    first, last = (axes[0], axes[-1]) if axes else (0, -1)
+    if padded[first:last + 1] != tuple(shape[first:last + 1]):
+        return contiguous(w.broadcast_to(shape)), 1, math.prod(shape)
+    return contiguous(w), math.prod(shape[last + 1:]), max(w.size, 1)
+
+
+def _pair_loss_device(name, x, t, w, b, c, reduction, wants):
+    dtype, shape = result_type(x, t), np.broadcast_shapes(x.shape, t.shape)
+    acc, pair = accumulator(dtype), PAIRS[name]
+    x, t = (contiguous(a if a.shape == shape else a.broadcast_to(shape)) for a in (x, t))
+    dx, dt = (empty(shape, gradient_type(dtype), x) if want else None for want in wants)
+    n = x.size
+    if not n:
+        return full(shape if reduction == "none" else (), 0 if _divisor(shape, reduction) else np.nan, dtype, x), dx, dt
+    block = min(next_power_of_2(n), 8192 if x.device.simulated else 1024)
+    programs = -(-n // block)
+    if reduction != "none":
+        programs = min(programs, 2 if x.device.simulated else 4 * x.device.multi_processor_count)
+        programs = 1 if n <= 8 * block else programs
+    loss = empty(shape, dtype, x) if reduction == "none" else empty((), dtype, x) if programs == 1 else empty(
+        (programs,), acc, x)
+    divisor = 1.0 if reduction == "none" else float(_divisor(shape, reduction))
+    pairs.pair_loss_kernel[(programs,)](
+        x, t, *_spread(w, shape), *_spread(c, shape), loss, dx, dt, n, -(-n // (programs * block)) * block, float(b),
+        divisor, VALUE=pair.value, SLOPE=pair.slope, TARGET_SLOPE=pair.target_slope, EACH=reduction == "none",
+        ALONE=programs == 1, ACC=acc, BLOCK=block)
+    if reduction != "none" and programs > 1:
+        partial, loss = loss, empty((), dtype, x)
+        total_loss_kernel[(1,)](partial, None, loss, programs, divisor, TOTALS=1, ACC=acc, BLOCK=1024)
+    return loss, dx, dt
+
+
+def pair_loss(name: str, x, t, w=None, b: float = 1.0, c=None, reduction: str = "mean", wants=(False, False)):
+    """(loss, dL/dx, dL/dt), the latter two for a gradient of 1, None where not wanted (on the host dL/dx is free).
+
+    name: one of PAIRS.  x, t: broadcast.  w: weights, broadcast.  b: beta, delta.  c: pos_weight, broadcast.
+    reduction: "none", "mean", "sum", "batchmean".
+    """
+    if reduction not in ("none", "mean", "sum", "batchmean"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    run = pair_loss_mirror if is_host(x) else _pair_loss_device
+    return run(name, x, t, w, b, c, reduction, wants)
