@@ -83,6 +83,10 @@ class Workers:
                 process.join(PATIENCE)
         self.connections, self.processes = [], []
 
+    def __del__(self):
+        if self.processes and not sys.is_finalizing():
+            self.close()
+
 
 def _how_ended(exitcode):
     """An exit code in words."""
