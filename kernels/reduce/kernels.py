@@ -1,0 +1,153 @@
+"""The kernels of reductions: a program takes a tile of ROWS rows and walks along its part of the columns.
+
+Each lane keeps its own running result, and the lanes are combined at the end. With SPLITS > 1 several programs share a
+row; their partial results are (split, row), and a second launch reduces those.
+"""
+
+from __future__ import annotations
+
+from tritonnet.kernels.kernel import jit, kernel, tl
+from tritonnet.kernels.rows import walk
+
+
+@jit
+def greatest(a, b):
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@jit
+def least(a, b):
+    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@jit
+def larger(a, i, b, j):
+    """The first NaN, else the larger, else the one that comes first."""
+    take = ((a != a) & ((b == b) | (i < j))) | ((b == b) & ((a > b) | ((a == b) & (i < j))))
+    return tl.where(take, a, b), tl.where(take, i, j)
+
+
+@jit
+def smaller(a, i, b, j):
+    """The first NaN, else the smaller, else the one that comes first."""
+    take = ((a != a) & ((b == b) | (i < j))) | ((b == b) & ((a < b) | ((a == b) & (i < j))))
+    return tl.where(take, a, b), tl.where(take, i, j)
+
+
+@jit
+def multiply(a, b):
+    return a * b
+
+
+@kernel(flops=lambda x: x.size, bytes=lambda x, out: x.nbytes + out.nbytes)
+def reduce_kernel(x, center, out, rows, cols, per_split, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
+                  scale: tl.float64, KIND: tl.constexpr, NEUTRAL: tl.constexpr, SCALED: tl.constexpr, ACC: tl.constexpr,
+                  ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """KIND: sum, squares (of x - center, one per row), prod, max, min, any, all; lanes start at NEUTRAL."""
+    tiles = tl.cdiv(rows, ROWS)
+    batch = (tl.program_id(0) // tiles).to(tl.int64)
+    row = tl.program_id(0) % tiles * ROWS + tl.arange(0, ROWS)[:, None]
+    split = tl.program_id(1).to(tl.int64)
+    x += batch * x_batch + walk(row, x_row)
+    start = split * per_split
+    stop = tl.minimum(start + per_split, cols)
+    if KIND == "squares":
+        middle = tl.load(center + batch * rows + row, mask=row < rows, other=0).to(ACC)
+    acc = tl.full((ROWS, BLOCK), NEUTRAL, ACC)
+    for begin in range(start, stop, BLOCK):
+        at = begin + tl.arange(0, BLOCK)[None, :]
+        inside = (row < rows) & (at < stop)
+        v = tl.load(x + walk(at, x_col), mask=inside, other=0)
+        if KIND == "any":
+            acc = tl.where(inside & (v != 0), 1, acc)
+        elif KIND == "all":
+            acc = tl.where(inside & (v == 0), 0, acc)
+        else:
+            v = tl.where(inside, v.to(ACC), NEUTRAL)
+            if KIND == "sum":
+                acc += v
+            elif KIND == "squares":
+                acc += tl.where(inside, (v - middle) * (v - middle), 0)
+            elif KIND == "prod":
+                acc *= v
+            elif KIND == "max":
+                acc = greatest(acc, v)
+            else:
+                acc = least(acc, v)
+    if KIND == "sum" or KIND == "squares":
+        found = tl.sum(acc, axis=1, keep_dims=True)
+    elif KIND == "prod":
+        found = tl.reduce(acc, 1, multiply, keep_dims=True)
+    elif KIND == "max" or KIND == "any":
+        found = tl.reduce(acc, 1, greatest, keep_dims=True)
+    else:
+        found = tl.reduce(acc, 1, least, keep_dims=True)
+    if SCALED:
+        found *= scale.to(ACC)
+    total = tl.num_programs(0) // tiles * rows
+    tl.store(out + split * total + batch * rows + row, found, mask=row < rows)
+
+
+@kernel(flops=lambda x: x.size, bytes=lambda x, values, where: x.nbytes + values.nbytes + where.nbytes)
+def extreme_kernel(x, places, values, where, rows, cols, per_split, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
+                   LARGEST: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """The largest (smallest) of each row and its column. places: the columns of partial results, (split, row), or None."""
+    tiles = tl.cdiv(rows, ROWS)
+    batch = (tl.program_id(0) // tiles).to(tl.int64)
+    row = tl.program_id(0) % tiles * ROWS + tl.arange(0, ROWS)[:, None]
+    split = tl.program_id(1).to(tl.int64)
+    shift = batch * x_batch + walk(row, x_row)
+    start = split * per_split
+    stop = tl.minimum(start + per_split, cols)
+    lanes = tl.arange(0, BLOCK)[None, :]
+    inside = (row < rows) & (start + lanes < stop)
+    first = tl.where(start + lanes < stop, start + lanes, start)  # a lane without elements holds the first one again
+    best = tl.load(x + shift + walk(first, x_col), mask=(row < rows) & (start < cols), other=0).to(ACC)
+    if places is None:
+        best_at = first + tl.zeros((ROWS, BLOCK), tl.int64)
+    else:
+        best_at = tl.load(places + shift + walk(first, x_col), mask=(row < rows) & (start < cols), other=0)
+    for begin in range(start + BLOCK, stop, BLOCK):
+        at = begin + lanes
+        inside = (row < rows) & (at < stop)
+        safe = tl.where(at < stop, at, start)
+        v = tl.load(x + shift + walk(safe, x_col), mask=row < rows, other=0).to(ACC)
+        if places is None:
+            v_at = safe + tl.zeros((ROWS, BLOCK), tl.int64)
+        else:
+            v_at = tl.load(places + shift + walk(safe, x_col), mask=row < rows, other=0)
+        if LARGEST:
+            best, best_at = larger(best, best_at, v, v_at)
+        else:
+            best, best_at = smaller(best, best_at, v, v_at)
+    if LARGEST:
+        best, best_at = tl.reduce((best, best_at), 1, larger, keep_dims=True)
+    else:
+        best, best_at = tl.reduce((best, best_at), 1, smaller, keep_dims=True)
+    to = split * (tl.num_programs(0) // tiles * rows) + batch * rows + row
+    tl.store(values + to, best, mask=row < rows)
+    tl.store(where + to, best_at, mask=row < rows)
+
+
+@kernel(flops=lambda x: 3 * x.size, bytes=lambda x, out: x.nbytes + out.nbytes)
+def logsumexp_kernel(x, out, rows, cols, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
+                     ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """One pass: each lane keeps its maximum and the sum of exponentials below it."""
+    tiles = tl.cdiv(rows, ROWS)
+    batch = (tl.program_id(0) // tiles).to(tl.int64)
+    row = tl.program_id(0) % tiles * ROWS + tl.arange(0, ROWS)[:, None]
+    x += batch * x_batch + walk(row, x_row)
+    top = tl.full((ROWS, BLOCK), float("-inf"), ACC)
+    total = tl.zeros((ROWS, BLOCK), ACC)
+    for begin in range(0, cols, BLOCK):
+        at = begin + tl.arange(0, BLOCK)[None, :]
+        v = tl.load(x + walk(at, x_col), mask=(row < rows) & (at < cols), other=float("-inf")).to(ACC)
+        above = greatest(top, v)
+        shift = tl.where(tl.abs(above) == float("inf"), 0.0, above)
+        total = total * tl.exp(top - shift) + tl.exp(v - shift)
+        top = above
+    most = tl.reduce(top, 1, greatest, keep_dims=True)
+    shift = tl.where(tl.abs(most) == float("inf"), 0.0, most)
+    own = tl.where(tl.abs(top) == float("inf"), 0.0, top)
+    found = tl.log(tl.sum(total * tl.exp(own - shift), axis=1, keep_dims=True)) + shift
+    tl.store(out + batch * rows + row, found, mask=row < rows)
