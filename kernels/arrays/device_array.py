@@ -42,6 +42,17 @@ class DeviceArray:
         layout = "" if self.contiguous else f", strides {list(self.strides)}"
         return f"DeviceArray({self.dtype.name}{list(self.shape)} on {self.device}{layout})"
 
+    # NumPy meets a device array only when operands of one operation lie in different places
+
+    def __array_ufunc__(self, *args, **kwargs):
+        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {self.device} and cpu!")
+
+    def __array_function__(self, *args, **kwargs):
+        self.__array_ufunc__()
+
+    def __array__(self, dtype=None, copy=None):
+        self.__array_ufunc__()
+
     # views
 
     def view(self, shape, strides, offset=0) -> DeviceArray:

@@ -39,7 +39,7 @@ def to_dlpack(array, stream=None):
     ptr, owner, driver = array.ptr, array, array.device.driver
     if array.device.simulated:
         low, high = views.span(array.shape, array.strides)
-        memory = driver.host_view(ptr + low * array.itemsize, (high - low + 1) * array.itemsize if array.size else 0)
+        memory = driver.host_view(ptr + low * array.itemsize, (high - low + 1) * array.itemsize)
         ptr, owner = memory.ctypes.data - low * array.itemsize, (array, memory)
     elif stream != NO_WAIT:
         driver.order(1 if stream is None else stream, driver.record(array.device.stream.handle, timing=False))

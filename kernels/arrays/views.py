@@ -138,6 +138,8 @@ def indexed(shape, strides, key):
 
 
 def span(shape, strides):
-    """(lowest, highest) offset of any element."""
+    """(lowest, highest) offset of any element; (0, -1) if there is none."""
+    if 0 in shape:
+        return 0, -1
     low = sum(min(0, (n - 1) * s) for n, s in zip(shape, strides))
     return low, sum(max(0, (n - 1) * s) for n, s in zip(shape, strides))

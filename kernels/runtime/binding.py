@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 from tritonnet.kernels.runtime.launches import announce, on_launch
 
 FIND = """
@@ -63,7 +65,9 @@ class Binding:
 def _text(typed) -> str:
     """The source of both functions for parameters with their arguments' types."""
     pointers = [p.name for p, kind in typed if hasattr(kind, "kind")]
-    ints = [p.name for p, kind in typed if kind is int and p.specialise and p.type[:2] != "fp"]
+    plain = {p.name: f"int({p.name})" if issubclass(kind, (np.bool_, np.integer)) else p.name for p, kind in typed}
+    ints = [plain[p.name] for p, kind in typed if p.specialise and p.type[:2] != "fp" and kind is not bool
+            and issubclass(kind, (int, np.integer))]
     addresses = [f"__{p}" for p in pointers]
     find = []
     if pointers:
@@ -77,7 +81,7 @@ def _text(typed) -> str:
         find += ["__key = ()"]
     find += ["__compiled = __get(__key) or __load(__key, ({names}))"]
     names = "".join(f"{p.name}, " for p, _ in typed)
-    values = "".join(f"__{p.name}, " if p.name in pointers else f"{p.name}, " for p, kind in typed
+    values = "".join(f"__{p.name}, " if p.name in pointers else f"{plain[p.name]}, " for p, kind in typed
                      if kind is not type(None))
     find = "\n    ".join(find).format(names=names)
     return (FIND + LAUNCH).format(names=names, find=find, values=values)

@@ -66,7 +66,7 @@ def compiled(specialisation, target) -> Binary:
         known = json.loads(header)
         if known["bytes"] == len(cubin):
             return Binary(cubin, known["name"], known["threads"], known["shared"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass  # not there, or written by something else
     binary = compile_fully(specialisation, target)
     meta = binary.metadata

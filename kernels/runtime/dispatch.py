@@ -117,7 +117,7 @@ class Bound:
             block.address)
 
     def __call__(self):
-        if on_launch:
+        if on_launch and all(self.grid):
             announce(self.variant, self.compiled, self.grid, self.args)
         self.run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
 import importlib
@@ -12,6 +13,8 @@ import textwrap
 import types
 
 import numpy as np
+
+LOAD_GLOBAL = dis.opmap["LOAD_GLOBAL"]
 
 
 class Lazy:
@@ -45,17 +48,38 @@ def body_of(fn) -> str:
 
 
 def names_used(code) -> set[str]:
-    """Every global or outer name that a code object, or one inside it, mentions."""
-    names = set(code.co_names) | set(code.co_freevars)
+    """Every global or outer name that a code object, or one inside it, reads.
+
+    co_names will not do: it holds attributes, too, and a kernel `max` that calls tl.sum is not one that calls `sum`.
+    """
+    names, extended = set(code.co_freevars), 0
+    for opcode, argument in zip(code.co_code[::2], code.co_code[1::2]):
+        if opcode == dis.EXTENDED_ARG:
+            extended = (extended | argument) << 8
+            continue
+        if opcode == LOAD_GLOBAL:
+            names.add(code.co_names[(extended | argument) >> 1])  # the lowest bit asks for a NULL before it
+        extended = 0
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names |= names_used(constant)
     return names
 
 
+def closure_of(fn) -> dict:
+    """The values of a function's outer variables, of those that are set."""
+    found = {}
+    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or ()):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not set yet
+            continue
+    return found
+
+
 def outer_values(fn) -> dict:
     """What the names that a function uses mean outside it, in order of the names."""
-    scope = fn.__globals__ | inspect.getclosurevars(fn).nonlocals
+    scope = fn.__globals__ | closure_of(fn)
     return {name: scope[name] for name in sorted(names_used(fn.__code__)) if name in scope}
 
 

@@ -5,13 +5,13 @@ stock interpreter adds dozens of names to the real module).
 """
 
 import ast
-import inspect
 import weakref
 
 from triton.runtime import interpreter as stock
 
 from tritonnet.kernels.runtime.interpret.libdevice import Libdevice
 from tritonnet.kernels.runtime.interpret.shortcuts import Semantic
+from tritonnet.kernels.runtime.source import closure_of
 
 _code = {}  # (file, line, text) -> code object
 
@@ -43,7 +43,7 @@ class Twins:
 
     def _make(self, jit_fn):
         fn = jit_fn.fn
-        scope = dict(fn.__globals__) | inspect.getclosurevars(fn).nonlocals
+        scope = dict(fn.__globals__) | closure_of(fn)
         scope = {k: self.libdevice.replacing(v) for k, v in scope.items()}
         scope["interpreter_semantic"] = self.semantic
         if hasattr(stock, "_InterpreterComparison"):  # since 3.9: a < b < c

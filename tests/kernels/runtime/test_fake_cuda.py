@@ -1,0 +1,156 @@
+"""The CUDA driver on a libcuda that accepts everything and runs nothing: the shared suite, and what is its own."""
+
+import pytest
+
+from tests.kernels.runtime import fake_cuda
+
+pytest.importorskip("cuda.bindings", reason="calls the driver through cuda-bindings")
+SUITE = ["test_arrays.py", "test_dispatch.py", "test_pool.py", "test_graph.py", "test_exchange.py"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the fake libcuda lies."""
+    if fake_cuda.compiler() is None:
+        pytest.skip("no C compiler to build the fake libcuda with")
+    folder = tmp_path_factory.mktemp("fake")
+    fake_cuda.build(folder)
+    return folder
+
+
+def python(folder, code, **environment):
+    done = fake_cuda.run(folder, "-c", code, **environment)
+    assert not done.returncode, done.stderr
+    return done.stdout.strip()
+
+
+START = """
+import ctypes, gc, sys
+import numpy as np
+from tests.kernels.runtime import sample_kernels as K
+from tritonnet.kernels import runtime
+from tritonnet.kernels.arrays import *
+device = runtime.current_device()
+fake = ctypes.CDLL("libcuda.so.1")
+fake.fake_last_params.restype = ctypes.c_void_p
+"""
+
+
+def test_the_shared_suite(folder):
+    here = fake_cuda.HERE.relative_to(fake_cuda.ROOT)
+    done = fake_cuda.run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(here / name) for name in SUITE))
+    assert not done.returncode and " passed" in done.stdout, done.stdout[-4000:] + done.stderr
+
+
+def test_properties(folder):
+    code = START + "print(runtime.device_count(), device, device.name, device.capability, " \
+                   "device.multi_processor_count, device.total_memory, device.driver.target)"
+    assert python(folder, code) == "2 cuda:0 Fake GPU (9, 0) 132 1073741824 cuda:90"
+    assert python(folder, code, FAKE_CUDA_DRIVER="12040").endswith("cuda:90:old")
+
+
+def test_a_launch_reaches_the_driver_as_packed(folder):
+    code = START + """
+y = empty((64,), np.float64, device)
+K.parameters[(7, 5)](y, True, -5, 2**40, 1.5, None, 0.25, num_warps=8)
+addresses = (ctypes.c_void_p * 8).from_address(fake.fake_last_params())
+kinds = ctypes.c_uint64, ctypes.c_int8, ctypes.c_int32, ctypes.c_int64, ctypes.c_float, ctypes.c_double, ctypes.c_uint64, ctypes.c_uint64
+values = [kind.from_address(a).value for kind, a in zip(kinds, addresses)]
+assert values == [y.ptr, 1, -5, 2**40, 1.5, 0.25, 0, 0], values
+print(fake.fake_launches(), [fake.fake_grid(i) for i in range(3)], fake.fake_threads(), fake.fake_loads())
+launch = K.parameters.variant(device, num_warps=8).bind((1,), y, True, -5, 2**40, 1.5, None, 0.25)
+launch(); launch()
+print(fake.fake_launches(), fake.fake_loads())
+"""
+    assert python(folder, code) == "1 [7, 5, 1] 256 1\n3 1"
+
+
+def test_a_warm_start_does_not_import_triton(folder, tmp_path):
+    code = START + """
+x = empty((64,), np.float32, device)
+K.nested_calls[(1,)](x, x, BLOCK=64)
+print("triton" in sys.modules, fake.fake_launches())
+"""
+    assert python(folder, code, TRITONNET_CACHE=str(tmp_path)) == "True 1"
+    assert python(folder, code, TRITONNET_CACHE=str(tmp_path)) == "False 1"
+
+
+def test_several_devices_and_threads(folder):
+    code = START + """
+import threading
+second = runtime.device(1)
+x = to_device(np.arange(5.0), device)
+y = to_device(x, second)
+assert y.device is second and y.numpy().tolist() == x.numpy().tolist()
+del x, y
+def work():
+    runtime.set_device(1)
+    z = to_device(np.ones(3), runtime.current_device())
+    K.copy[(1,)](z, z, 3, BLOCK=4)
+    print(z.device, z.numpy().sum(), runtime.current_device())
+thread = threading.Thread(target=work)
+thread.start(); thread.join()
+print(runtime.current_device())
+try:
+    runtime.device(2)
+except runtime.NoDevice as error:
+    print(error)
+"""
+    assert python(folder, code) == "cuda:1 3.0 cuda:1\ncuda:0\nno device cuda:2: the driver knows 2"
+
+
+def test_out_of_memory(folder):
+    code = START + """
+held = [empty((1 << 18,), np.float32, device) for _ in range(3)]
+held.pop()
+big = empty((3 << 17,), np.float32, device)  # needs what is cached
+try:
+    empty((1 << 20,), np.float32, device)
+except runtime.OutOfMemory as error:
+    print(error)
+del held, big
+gc.collect(); device.empty_cache()
+print(fake.fake_live_blocks(), fake.fake_live_events())
+"""
+    said, left = python(folder, code, FAKE_CUDA_MEMORY=str(4 << 20)).splitlines()
+    assert said.startswith("array: no 4194304 bytes to be had (") and "out of memory" in said and left == "0 0"
+
+
+def test_no_gpu(folder):
+    code = """
+from tritonnet.kernels import runtime
+print(runtime.is_available())
+try:
+    runtime.current_device()
+except runtime.NoDevice as error:
+    print(error)
+"""
+    available, said = python(folder, code, FAKE_CUDA_NO_DEVICE="1").splitlines()
+    assert available == "False" and said.startswith("no GPU: ") and "nvidia-smi" in said
+
+
+def test_a_forked_process_is_told(folder):
+    code = START + """
+import os
+if os.fork() == 0:
+    try:
+        to_device(np.ones(3), device)
+    except runtime.DeviceError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.wait()
+"""
+    assert "forked" in python(folder, code) and "spawn" in python(folder, code)
+
+
+def test_too_much_shared_memory_is_said_before_the_launch(folder):
+    code = START + """
+x = empty((512 * 512,), np.float32, device)
+try:
+    K.dot[(1,)](x, x, x, N=256, PRECISION="ieee", num_warps=8)
+    print("launched")
+except runtime.LaunchFailed as error:
+    print(error)
+"""
+    said = python(folder, code)
+    assert "launched" in said or "bytes of shared memory per block" in said
