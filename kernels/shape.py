@@ -61,6 +61,26 @@ def unslice(dy, shape, key):
     return dx
 
 
+def diagonal(x, offset=0, axis1=0, axis2=1):
+    """A view of the diagonals of the matrices in two axes: they are the last axis. offset > 0: above the main one."""
+    others = [a for a in range(x.ndim) if a not in (axis1, axis2)]
+    x = x.transpose(*others, axis1, axis2)
+    height, width = x.shape[-2:]
+    n = max(min(height + min(offset, 0), width - max(offset, 0)), 0)
+    if n == 0:
+        return x[..., 0, :0] if height else x[..., :0, 0] if width else x[..., 0]
+    x = x[..., max(-offset, 0):, max(offset, 0):]
+    shape, strides = (*x.shape[:-2], n), (*x.strides[:-2], x.strides[-2] + x.strides[-1])
+    return np.lib.stride_tricks.as_strided(x, shape, strides) if is_host(x) else x.view(shape, strides)
+
+
+def undiagonal(dy, shape, offset=0, axis1=0, axis2=1):
+    """Zeros of `shape` with dy on the diagonals: the gradient of `diagonal`."""
+    dx = zeros(shape, dy.dtype, dy)
+    assign(diagonal(dx, offset, axis1, axis2), dy)
+    return dx
+
+
 def pad_windows(shape, widths):
     """(shape of the result, key of what x becomes there, key of the part of x that remains).
 

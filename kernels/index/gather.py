@@ -20,7 +20,7 @@ import numpy as np
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import bool_, is_float
-from tritonnet.kernels.index.keys import check_bounds, merge_masked, neighbours, placed, plan
+from tritonnet.kernels.index.keys import check_bounds, neighbours, placed, plan, resolve
 from tritonnet.kernels.index.offsets import along, bounded, int_type, offsets, power, three
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.strided import collapsed
@@ -151,7 +151,7 @@ def index_get(x, key):
 
     A bad index raises IndexError on the host and gives NaN (-1 in integers) on a device.
     """
-    return index_get_mirror(x, key) if is_host(x) else _get(*merge_masked(x, key), wrap=True)
+    return index_get_mirror(x, key) if is_host(x) else _get(*resolve(x, key)[:2], wrap=True)
 
 
 def _get(x, key, wrap):

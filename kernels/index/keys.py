@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tritonnet.kernels.arrays import contiguous
+from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.arrays.views import reshaped_strides
-from tritonnet.kernels.index.nonzero import nonzero
+from tritonnet.kernels.index.nonzero import flat_nonzero, nonzero
 
 
 class Plan(NamedTuple):
@@ -26,7 +26,6 @@ class Plan(NamedTuple):
     position: int  # where the common axes stand in the result
     rest: tuple  # the axes that stay
     shape: tuple  # of the result
-    unique: bool  # whether no element can be selected twice
 
 
 def out_of_bounds(index, axis, n):
@@ -41,10 +40,16 @@ def check_bounds(index, axis, n, wrap=False, error=IndexError):
         raise error(out_of_bounds(bad.flat[0], axis, n))
 
 
+def check_mask(mask, axis, shape):
+    """Raise unless the mask has the shape of the axes from `axis` on."""
+    if mask.shape != shape[axis:axis + mask.ndim]:
+        raise IndexError(f"The shape of the mask {list(mask.shape)} at index {axis} does not match the shape of the "
+                         f"indexed tensor {list(shape)} at index {axis}")
+
+
 def plan(key, shape) -> Plan:
-    """The plan of a key; raises IndexError where the key does not fit. Finding true elements waits for the device."""
-    axes, indices, masks = [], [], 0
-    axis = 0
+    """The plan of a key; raises IndexError where the key does not fit. Masks on a device make the host wait for it."""
+    axes, indices, axis = [], [], 0
     for k in key:
         if isinstance(k, slice):
             axis += 1
@@ -53,13 +58,8 @@ def plan(key, shape) -> Plan:
         if axis + width > len(shape):
             raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
         if k.dtype == np.bool_:
-            if k.shape != shape[axis:axis + width]:
-                raise IndexError(f"The shape of the mask {list(k.shape)} at index {axis} does not match the shape of "
-                                 f"the indexed tensor {list(shape)} at index {axis}")
-            indices += nonzero(k)
-            masks += 1
-        else:
-            indices.append(k)
+            check_mask(k, axis, shape)
+        indices += nonzero(k) if k.dtype == np.bool_ else [k]
         axes += range(axis, axis + width)
         axis += width
     try:
@@ -74,8 +74,7 @@ def plan(key, shape) -> Plan:
     kept = [shape[a] for a in rest]
     if math.prod(common) and any(shape[a] == 0 for a in axes):
         raise IndexError("index is out of bounds for dimension with size 0")
-    return Plan(tuple(axes), tuple(indices), common, position, rest, (*kept[:position], *common, *kept[position:]),
-                masks == 1 and len(indices) == len(axes) == sum(k.ndim for k in key if not isinstance(k, slice)))
+    return Plan(tuple(axes), tuple(indices), common, position, rest, (*kept[:position], *common, *kept[position:]))
 
 
 def placed(p: Plan, rest, common):
@@ -89,17 +88,23 @@ def neighbours(p: Plan, ndim) -> Plan:
     return p._replace(axes=axes, rest=tuple(a for a in range(ndim) if a not in axes))
 
 
-def merge_masked(x, key):
-    """A device array and a key with the axes of a single mask made one, where that is a view: fewer index arrays."""
-    masks = [k for k in key if not isinstance(k, slice)]
-    if len(masks) != 1 or masks[0].dtype != np.bool_ or masks[0].ndim < 2:
-        return x, key
-    before = next(i for i, k in enumerate(key) if k is masks[0])
-    after = before + masks[0].ndim
-    if masks[0].shape != x.shape[before:after]:
-        return x, key  # plan() raises
-    shape = (*x.shape[:before], masks[0].size, *x.shape[after:])
-    strides = reshaped_strides(x.shape, x.strides, shape)
-    if strides is None:
-        return x, key
-    return x.view(shape, strides), (slice(None),) * before + (contiguous(masks[0]).reshape(-1),)
+def resolve(x, key):
+    """(x, key, whether no element is selected twice) with masks on a device replaced by integers; waits for it then.
+
+    The axes of a single mask are made one where that is a view of x: one index array instead of several.
+    """
+    given = [k for k in key if not isinstance(k, slice)]
+    masks = [k for k in given if k.dtype == np.bool_]
+    distinct = len(given) == 1 == len(masks)
+    if is_host(x) or not masks:
+        return x, key, distinct
+    if distinct:
+        before = next(i for i, k in enumerate(key) if k is masks[0])
+        check_mask(masks[0], before, x.shape)
+        shape = (*x.shape[:before], masks[0].size, *x.shape[before + masks[0].ndim:])
+        strides = reshaped_strides(x.shape, x.strides, shape)
+        if strides is not None:
+            return x.view(shape, strides), (slice(None),) * before + (flat_nonzero(masks[0]),), True
+    p = plan(key, x.shape)
+    found = dict(zip(p.axes, p.indices))
+    return x, tuple(found.get(a, slice(None)) for a in range(p.axes[-1] + 1)), distinct

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet.kernels.arrays import contiguous, empty
+from tritonnet.kernels.arrays import empty
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.strided import collapsed
 
@@ -109,10 +109,3 @@ def offsets(shape, plain, indices, lengths, steps, wrap=False, skip=NEVER):
             INT=int_type(size), RANK=len(dims), WRAP=wrap, BLOCK=block, num_warps=4)
         base, plain = out, (0,) * len(shape)
     return out
-
-
-def lines(x, axis):
-    """x with `axis` last, and dense if its other axes are not two even runs."""
-    x = x.transpose(*(a for a in range(x.ndim) if a != axis), axis)
-    dims = collapsed(x.shape, x.strides)[0]
-    return x if len(dims) <= 3 else contiguous(x)

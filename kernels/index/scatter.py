@@ -20,7 +20,7 @@ from tritonnet.kernels.arrays import empty, full, is_host, zeros
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import HALVES, accumulator
 from tritonnet.kernels.index.gather import corner
-from tritonnet.kernels.index.keys import check_bounds, merge_masked, neighbours, placed, plan
+from tritonnet.kernels.index.keys import check_bounds, neighbours, placed, plan, resolve
 from tritonnet.kernels.index.offsets import NEVER, along, int_type, offsets, power, three
 from tritonnet.kernels.index.sort import sort_lines
 from tritonnet.kernels.kernel import jit, kernel, tl
@@ -55,12 +55,16 @@ def scatter_mirror(x, axis, index, src, add=False):
 
 
 def index_put_mirror(x, key, values, accumulate=False):
+    if not accumulate:
+        try:
+            x[key] = values
+            return
+        except (IndexError, ValueError):
+            pass  # say it in PyTorch's words
     p = plan(key, x.shape)
     for axis, index in zip(p.axes, p.indices):
         check_bounds(index, axis, x.shape[axis], wrap=True)
-    if not accumulate:
-        x[key] = values
-        return
+    check_values(values, p.shape)
     steps = c_strides(x.shape)
     at = sum(np.where(i < 0, i + x.shape[a], i) * steps[a] for a, i in zip(p.axes, p.indices))
     at = np.broadcast_to(at, p.common).reshape(*p.common, *(1,) * (len(p.rest) - p.position))
@@ -68,6 +72,14 @@ def index_put_mirror(x, key, values, accumulate=False):
         after = len(p.rest) - 1 - k + (len(p.common) if k < p.position else 0)
         at = at + np.arange(x.shape[axis]).reshape(-1, *(1,) * after) * steps[axis]
     add_at(x, at, values)
+
+
+def check_values(values, shape):
+    """Raise unless values, an array or a number, broadcast to the shape of what is written to."""
+    given = getattr(values, "shape", ())
+    if len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1])):
+        raise RuntimeError(f"shape mismatch: value tensor of shape {list(given)} cannot be broadcast to indexing result "
+                           f"of shape {list(shape)}")
 
 
 # kernels: update e has the destination x[keys[e] + r·(x0, x1, x2)] and the values v[e·(v…) + r·(…)], r over the rest
@@ -191,10 +203,11 @@ def on_device(value, x):
     return full((), value, x.dtype, x) if np.isscalar(value) else value
 
 
-def scatter_into(x, axis, index, src, add=False):
+def scatter_into(x, axis, index, src, add=False, distinct=False):
     """x[…, index[…, j, …], …] = (or +=) src[…, j, …] along `axis`, in place.
 
     index: integers in [0, n), no longer than x along the other axes and than src along all.  src: array or number.
+    distinct: the caller knows that no element is written twice, so that nothing needs sorting.
     A bad index raises RuntimeError on the host and is passed over on a device.
     """
     if is_host(x):
@@ -210,24 +223,26 @@ def scatter_into(x, axis, index, src, add=False):
         along_ = 1 if axis == 0 else 0  # too many separate axes: one by one along another one
         for i in range(index.shape[along_]):
             at = (slice(None),) * along_ + (i,)
-            scatter_into(x[at], axis - (axis > along_), index[at], src[at], add)
+            scatter_into(x[at], axis - (axis > along_), index[at], src[at], add, distinct)
         return
     keys = offsets(shape, plain, [index.transpose(*last)], [x.shape[axis]], [x.strides[axis]])
     lines = max(index.size // max(index.shape[axis], 1), 1) if index.ndim else 1
-    _update(x, keys, lines, src, shape, v_steps, (), (), (), add, False, False)
+    _update(x, keys, lines, src, shape, v_steps, (), (), (), add, distinct, False)
 
 
-def put_into(x, key, values, accumulate=False, wrap=True, skip=NEVER):
+def put_into(x, key, values, accumulate=False, wrap=True, skip=NEVER, distinct=False):
     """x[key] = values (or +=), in place, by the rules of advanced indexing; see keys.py.
 
     values: array that broadcasts to the shape of x[key], or a number.  skip: an index, of one index array, to pass over.
+    distinct: the caller knows that no element is selected twice, so that nothing needs sorting.
     A bad index raises IndexError on the host and is passed over on a device.
     """
     if is_host(x):
         index_put_mirror(x, key, values, accumulate)
         return
-    x, key = merge_masked(x, key)
+    x, key, masked = resolve(x, key)
     p = plan(key, x.shape)
+    check_values(values, p.shape)
     same = np.isscalar(values) and not accumulate
     v = on_device(values, x).broadcast_to(p.shape)
     front = len(p.common)
@@ -243,7 +258,7 @@ def put_into(x, key, values, accumulate=False, wrap=True, skip=NEVER):
         v = v.copy()
     keys = offsets(p.common, (0,) * front, p.indices, [x.shape[a] for a in p.axes], steps, wrap, skip)
     _update(target, keys, 1, v, p.common, v.strides[:front], rest, read, v.strides[front:], accumulate,
-            p.unique or same, all(s % 16 == 0 for s in steps))
+            distinct or masked or same, all(s % 16 == 0 for s in steps))
     if target is not x:
         copy_to(x.transpose(placed(p, p.rest, p.axes)), target)
 

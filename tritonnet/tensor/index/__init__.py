@@ -1,0 +1,40 @@
+"""Indexing: x[key], functions of PyTorch's names, and the methods of Tensor."""
+
+from __future__ import annotations
+
+from tritonnet.tensor.index import keys, order, select
+from tritonnet.tensor.index.order import *  # noqa: F403
+from tritonnet.tensor.index.select import *  # noqa: F403
+from tritonnet.tensor.operators import in_place
+
+__all__ = [*order.__all__, *select.__all__]
+
+
+class Index:
+    """Methods of Tensor that read or write by index. What they do is said in keys, select and order."""
+
+    __slots__ = ()
+
+    __getitem__, __setitem__ = keys.getitem, keys.setitem
+
+    gather, scatter, scatter_add, scatter_reduce = select.gather, select.scatter, select.scatter_add, select.scatter_reduce
+    index_add, index_copy, index_fill = select.index_add, select.index_copy, select.index_fill
+    index_select, index_put = select.index_select, select.index_put
+    masked_fill, masked_scatter, masked_select = select.masked_fill, select.masked_scatter, select.masked_select
+    take, take_along_dim, nonzero, argwhere = select.take, select.take_along_dim, select.nonzero, select.argwhere
+
+    scatter_, scatter_add_, scatter_reduce_ = in_place(scatter), in_place(scatter_add), in_place(scatter_reduce)
+    index_add_, index_copy_, index_fill_ = in_place(index_add), in_place(index_copy), in_place(index_fill)
+    index_put_, masked_fill_, masked_scatter_ = in_place(index_put), in_place(masked_fill), in_place(masked_scatter)
+
+    argsort, sort, msort, topk, kthvalue = order.argsort, order.sort, order.msort, order.topk, order.kthvalue
+    bincount, unique, unique_consecutive = order.bincount, order.unique, order.unique_consecutive
+
+    def __iter__(self):
+        if not self.array.shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __contains__(self, element):
+        """Whether any element equals a number or a tensor."""
+        return bool((self == element).any().item())
