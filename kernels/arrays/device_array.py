@@ -45,7 +45,7 @@ class DeviceArray:
     # NumPy meets a device array only when operands of one operation lie in different places
 
     def __array_ufunc__(self, *args, **kwargs):
-        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {self.device} and cpu!")
+        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, cuda:{self.device.index} and cpu!")
 
     def __array_function__(self, *args, **kwargs):
         self.__array_ufunc__()
