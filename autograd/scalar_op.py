@@ -45,6 +45,10 @@ class ScalarOp(Op):
         super().release()
         self.operands = ()
 
+    def replace_saved(self, copies):
+        super().replace_saved(copies)
+        self.operands = tuple([copies.get(id(o), o) for o in self.operands])
+
     def differentiable_backward(self, grad):
         """The expressions of the derivative, evaluated on tensors: they are recorded in turn."""
         d = OPERATIONS[self.definition]
@@ -124,7 +128,7 @@ def scalar_op(name, definition, doc, defaults=(), module="tritonnet.autograd.ops
 def compiled_apply(cls):
     """`Op.apply` for one class, without loops: as `function.apply`, `record` and `make` do it."""
     d = OPERATIONS[cls.definition]
-    arguments = [*d.inputs, *(f"{p}={default!r}" for p, default in zip(d.params, cls.defaults))]
+    arguments = [*d.inputs, *(f"{p}={default!r}" for p, default in zip(d.params, cls.defaults)), *d.params[len(cls.defaults):]]
     lines = [f"def apply({', '.join(arguments)}):"]
     for n in d.inputs:
         lines += [f"    if isinstance({n}, Tensor): {n}_array, {n}_tracked = {n}.array, {n}.requires_grad",

@@ -14,7 +14,8 @@ BY_DEFINITION = {}  # name in expressions -> class
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0])
 
 
-def unary(name, definition, torch=None, low=-2.0, high=2.0, defaults=(), doc="", kinks=(), params=(), bits=False):
+def unary(name, definition, torch=None, low=-2.0, high=2.0, defaults=(), doc="", kinks=(), params=(), bits=False,
+          loose=1.0):
     """An operation of one argument, with samples from [low, high] that keep away from the kinks."""
     op = scalar_op(name, definition, doc or f"{definition}(x), element by element.", defaults)
     BY_DEFINITION[definition] = op
@@ -32,10 +33,10 @@ def unary(name, definition, torch=None, low=-2.0, high=2.0, defaults=(), doc="",
             yield Sample(rand.integers(-9, 9, (5, 7)))
             yield Sample(rand.bools(17))
             return
-        yield Sample(away(x), *params, grad=differentiable)                               # no power of two
-        yield Sample(away(x[:, ::7]).T, *params, grad=differentiable)                     # strides
-        yield Sample(away(rand(low=low, high=high)), *params, grad=differentiable)        # no dimensions
-        yield Sample(np.empty((0, 3)), *params, grad=differentiable)                      # no elements
+        yield Sample(away(x), *params, grad=differentiable, loose=loose)                               # no power of two
+        yield Sample(away(x[:, ::7]).T, *params, grad=differentiable, loose=loose)                     # strides
+        yield Sample(away(rand(low=low, high=high)), *params, grad=differentiable, loose=loose)        # no dimensions
+        yield Sample(np.empty((0, 3)), *params, grad=differentiable, loose=loose)                      # no elements
         yield Sample(SPECIAL, *params, grad=False)                                        # what rounding cannot hide
         if OPERATIONS[definition].accepts != "f":
             yield Sample(rand.integers(-3, 4, (4, 5)), *params, grad=False)               # integers
@@ -48,12 +49,12 @@ def unary(name, definition, torch=None, low=-2.0, high=2.0, defaults=(), doc="",
     return op
 
 
-def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", integers=True, symbol="", grad=True, bits=False):
+def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", symbol="", bits=False, promoted=True):
     """An operation of two arguments, arrays or numbers, that broadcast."""
     op = scalar_op(name, definition, doc or f"x {symbol} y, element by element; x and y broadcast.")
     BY_DEFINITION[definition] = op
     torch_name = torch or definition
-    differentiable = bool(OPERATIONS[definition].gradients) and grad
+    differentiable = bool(OPERATIONS[definition].gradients)
 
     def generate(rand):
         if bits:
@@ -71,8 +72,8 @@ def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", integers=Tru
         yield Sample(1.5, x[..., 0], grad=differentiable)
         yield Sample(x[:0], y[:, :1][:1], grad=differentiable)                              # no elements
         yield Sample(np.repeat(SPECIAL, 5), np.tile(SPECIAL, 5), grad=False)                # every pair
-        if integers:
-            yield Sample(rand.integers(-9, 10, (4, 5)), rand.integers(1, 4, (4, 5)), grad=False)
+        yield Sample(rand.integers(-9, 10, (4, 5)), rand.integers(1, 4, (4, 5)), grad=False)
+        if promoted:
             yield Sample(rand.integers(1, 10, (4, 5)), x[0, :4, :5], grad=False)            # promoted inside the kernel
         yield Sample(x, rand(5, 6), raises=RuntimeError)                                    # sizes that do not match
 
@@ -95,7 +96,7 @@ Add, Sub = binary("Add", "add", low=-2, symbol="+"), binary("Sub", "sub", low=-2
 Mul, Div = binary("Mul", "mul", low=-2, symbol="*"), binary("Div", "div", symbol="/", doc="x / y; integers give floats.")
 Pow = binary("Pow", "pow", doc="x to the power y; an integer to a negative number raises RuntimeError.")
 FloorDivide = binary("FloorDivide", "floor_divide", doc="floor(x / y); by an integer 0 it raises RuntimeError.")
-Remainder = binary("Remainder", "remainder", doc="x - y floor(x / y): it has the sign of y, as Python's %.")
+Remainder = binary("Remainder", "remainder", doc="x - y floor(x / y): it has the sign of y, as Python's %.", promoted=False)
 Fmod = binary("Fmod", "fmod", doc="x - y trunc(x / y): it has the sign of x, as C's fmod.")
 Maximum = binary("Maximum", "maximum", doc="The larger of x and y, NaN if either is; ties share the gradient.")
 Minimum = binary("Minimum", "minimum", doc="The smaller of x and y, NaN if either is; ties share the gradient.")
@@ -119,13 +120,13 @@ Silu, Mish = unary("Silu", "silu", low=-8, high=8), unary("Mish", "mish", low=-8
 Softsign = unary("Softsign", "softsign", kinks=(0,))
 LogSigmoid = unary("LogSigmoid", "logsigmoid", low=-8, high=8)
 Hardswish = unary("Hardswish", "hardswish", low=-4, high=4, kinks=(-3, 3))
-Hardsigmoid = unary("Hardsigmoid", "hardsigmoid", low=-4, high=4, kinks=(-3, 3))
+Hardsigmoid = unary("Hardsigmoid", "hardsigmoid", low=-4, high=4, kinks=(-3, 3), loose=20)  # PyTorch's 1/6 is a float32
 Relu6 = unary("Relu6", "relu6", low=-2, high=8, kinks=(0, 6))
 Selu = unary("Selu", "selu", kinks=(0,))
 LeakyRelu = unary("LeakyRelu", "leaky_relu", defaults=(0.01,), kinks=(0,), params=(0.1,), doc=(
     "x where it is positive, else x times negative_slope."))
 Elu = unary("Elu", "elu", defaults=(1.0,), kinks=(0,), params=(1.3,), doc="x where positive, else alpha (exp(x) - 1).")
-Celu = unary("Celu", "celu", defaults=(1.0,), kinks=(0,), params=(1.3,), doc=(
+Celu = unary("Celu", "celu", defaults=(1.0,), kinks=(0,), params=(1.3,), loose=20, doc=(  # PyTorch's alpha is a float32
     "x where positive, else alpha (exp(x / alpha) - 1)."))
 Softplus = unary("Softplus", "softplus", low=-4, high=8, defaults=(1.0, 20.0), params=(1.5, 6.0), kinks=(4,), doc=(
     "log(1 + exp(beta x)) / beta, and x where beta x exceeds the threshold."))

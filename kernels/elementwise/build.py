@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from tritonnet.kernels.elementwise.call import Operation
 from tritonnet.kernels.elementwise.definitions import LOGICAL, OPERATIONS, SAME
 from tritonnet.kernels.elementwise.expression import Program, names_in
 from tritonnet.kernels.elementwise.numpy_functions import FUNCTIONS
+
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=__name__)  # of functions made by `compiled`
 
 
 def _no_zero_division(operands, compute):
@@ -77,7 +80,8 @@ def function(name):
 def compiled(op: Operation, result):
     """A Python function for an operation, with the way for small float arrays on the host written out.
 
-    Small arrays of one float type, and numbers beside them, meet the expression itself; all else goes to `op`.
+    Small arrays of one float type, and numbers beside them, meet the expression itself; all else goes to `op`. np.errstate
+    would cost more than the arithmetic there, so NumPy's warnings about infinities and NaN are filtered instead.
     """
     program = op.program
     inputs, params = ", ".join(program.inputs), ", ".join(program.params)
@@ -86,7 +90,7 @@ def compiled(op: Operation, result):
     lines = [f"def function({arguments}{', out=None' if single_result else ''}):"]
     general = f"    return op(({inputs},), ({params}{',' if params else ''}){', out' if single_result else ''})"
     plain = [n for n in program.inputs if n not in program.conditions]
-    if result != LOGICAL:
+    if result != LOGICAL and "f" in op.accepts:
         dtype = " else ".join(f"{n}.dtype if type({n}) is ndarray" for n in plain) + " else None"
         fits = [f"({n}.dtype is d and {n}.nbytes < {host.SMALL} if type({n}) is ndarray else "
                 f"type({n}) is float or type({n}) is int)" for n in plain]
@@ -97,7 +101,7 @@ def compiled(op: Operation, result):
                   "            try:"]
         for name, text in program.results.items():
             lines += ["                " + line for line in host.expression_lines(text, name)]
-        lines += ["            except ValueError:  # shapes that do not broadcast: op says which",
+        lines += ["            except (ValueError, RuntimeWarning):  # shapes that do not broadcast, or warnings that are errors",
                   f"            {general}"]
         results = [f"{r} if type({r}) is ndarray else asarray({r})" for r in program.results]
         lines.append(f"            return {', '.join(results)}")

@@ -123,7 +123,8 @@ def evaluate(program, operands, params, compute, shape, outs):
                 np.copyto(target, result, casting="unsafe")
 
     several = len(program.steps) > 1 or any(a.dtype != compute for a in arrays)
-    host.parallel(part, n, size, max(1, host.PIECE * n // size) if several else None)
+    with np.errstate(all="ignore"):
+        host.parallel(part, n, size, max(1, host.PIECE * n // size) if several else None)
 
 
 def _booleans(program):

@@ -12,10 +12,10 @@ from tritonnet.kernels.kernel import jit, libdevice, tl
 
 @jit
 def divide_(a, b):
-    quotient = a / b
-    if quotient.dtype == tl.float32:
-        quotient = tl.div_rn(a + tl.zeros_like(quotient), b + tl.zeros_like(quotient))
-    return quotient
+    if b.dtype == tl.float32:
+        return tl.div_rn(a, b)
+    else:
+        return a / b
 
 
 @jit
