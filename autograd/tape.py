@@ -61,10 +61,13 @@ class Node:
         owner = root(array)
         copies = {id(a): a.copy() for a in self.saved if root(a) is owner}
         if copies:
-            self.saved = tuple([copies.get(id(a), a) for a in self.saved])
-            for name, value in self.__dict__.items():
-                if id(value) in copies:
-                    self.__dict__[name] = copies[id(value)]
+            self.replace_saved(copies)
+
+    def replace_saved(self, copies):
+        """Refer to copies, by id of the original, wherever a saved array is named."""
+        self.saved = tuple([copies.get(id(a), a) for a in self.saved])
+        for name, value in self.__dict__.items():
+            self.__dict__[name] = copies.get(id(value), value)
 
     def second_time(self):
         return (
