@@ -49,7 +49,7 @@ def unary(name, definition, torch=None, low=-2.0, high=2.0, defaults=(), doc="",
     return op
 
 
-def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", symbol="", bits=False, promoted=True):
+def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", symbol="", bits=False, number_first=True):
     """An operation of two arguments, arrays or numbers, that broadcast."""
     op = scalar_op(name, definition, doc or f"x {symbol} y, element by element; x and y broadcast.")
     BY_DEFINITION[definition] = op
@@ -69,12 +69,12 @@ def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", symbol="", b
         yield Sample(rand(2, 3, 4, 5, low=low, high=high).transpose(0, 3, 1, 2), y[0, 0, 0, None, None, None],
                      grad=differentiable)                                                   # channels-last stays so
         yield Sample(x, 1.5, grad=differentiable)                                           # a number on either side
-        yield Sample(1.5, x[..., 0], grad=differentiable)
+        if number_first:
+            yield Sample(1.5, x[..., 0], grad=differentiable)
         yield Sample(x[:0], y[:, :1][:1], grad=differentiable)                              # no elements
         yield Sample(np.repeat(SPECIAL, 5), np.tile(SPECIAL, 5), grad=False)                # every pair
         yield Sample(rand.integers(-9, 10, (4, 5)), rand.integers(1, 4, (4, 5)), grad=False)
-        if promoted:
-            yield Sample(rand.integers(1, 10, (4, 5)), x[0, :4, :5], grad=False)            # promoted inside the kernel
+        yield Sample(rand.integers(1, 10, (4, 5)), x[0, :4, :5], grad=False)            # promoted inside the kernel
         yield Sample(x, rand(5, 6), raises=RuntimeError)                                    # sizes that do not match
 
     def oracle(torch, x, y):
@@ -96,11 +96,11 @@ Add, Sub = binary("Add", "add", low=-2, symbol="+"), binary("Sub", "sub", low=-2
 Mul, Div = binary("Mul", "mul", low=-2, symbol="*"), binary("Div", "div", symbol="/", doc="x / y; integers give floats.")
 Pow = binary("Pow", "pow", doc="x to the power y; an integer to a negative number raises RuntimeError.")
 FloorDivide = binary("FloorDivide", "floor_divide", doc="floor(x / y); by an integer 0 it raises RuntimeError.")
-Remainder = binary("Remainder", "remainder", doc="x - y floor(x / y): it has the sign of y, as Python's %.", promoted=False)
+Remainder = binary("Remainder", "remainder", doc="x - y floor(x / y): it has the sign of y, as Python's %.", number_first=False)
 Fmod = binary("Fmod", "fmod", doc="x - y trunc(x / y): it has the sign of x, as C's fmod.")
 Maximum = binary("Maximum", "maximum", doc="The larger of x and y, NaN if either is; ties share the gradient.")
 Minimum = binary("Minimum", "minimum", doc="The smaller of x and y, NaN if either is; ties share the gradient.")
-CopySign = binary("CopySign", "copysign", low=-2, doc="|x| with the sign of y.")
+CopySign = binary("CopySign", "copysign", low=-2, doc="|x| with the sign of y.", number_first=False)
 Atan2 = binary("Atan2", "atan2", low=-2, doc="The angle of the point (y, x).")
 
 # exponentials, logarithms, circles, hyperbolas
