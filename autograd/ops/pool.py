@@ -14,8 +14,8 @@ def windows_of(name, x, kernel, stride, padding, dilation=(1, 1), ceil_mode=Fals
     """The windows, or the error PyTorch raises."""
     windows = Windows(tuple(kernel), tuple(stride), tuple(padding), tuple(dilation), ceil_mode)
     if x.ndim not in (3, 4) or 0 in x.shape[x.ndim - 3:]:
-        raise RuntimeError(f"{name}: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but "
-                           f"got: {list(x.shape)}")
+        raise RuntimeError(f"{name}: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, "
+                           f"but got: {list(x.shape)}")
     if min(windows.kernel) <= 0:
         raise RuntimeError(f"{name}: kernel size should be greater than zero, but got {windows.kernel}")
     if min(windows.stride) <= 0:
@@ -25,8 +25,8 @@ def windows_of(name, x, kernel, stride, padding, dilation=(1, 1), ceil_mode=Fals
     if min(windows.padding) < 0:
         raise RuntimeError(f"{name}: pad must be non-negative, but got {windows.padding}")
     if any(2 * p > (k - 1) * d + 1 for p, k, d in zip(windows.padding, windows.kernel, windows.dilation)):
-        raise RuntimeError(f"{name}: pad should be at most half of effective kernel size, but got pad={windows.padding}, "
-                           f"kernel_size={windows.kernel} and dilation={windows.dilation}")
+        raise RuntimeError(f"{name}: pad should be at most half of effective kernel size, but got "
+                           f"pad={windows.padding}, kernel_size={windows.kernel} and dilation={windows.dilation}")
     if min(windows.output(*x.shape[-2:])) < 1:
         raise RuntimeError(f"Given input size: {'x'.join(map(str, x.shape[-3:]))}. Calculated output size: "
                            f"{x.shape[-3]}x{'x'.join(map(str, windows.output(*x.shape[-2:])))}. "
@@ -44,7 +44,7 @@ def channels_last(x):
 
 
 class MaxPool2d(Op):
-    """(y, indices): the largest under windows over (…, C, H, W), and its place in the image; y alone with indices=False.
+    """(y, indices): the largest under windows over (…, C, H, W), and its place in the image; y alone if not `indices`.
 
     The gradient goes to the first of equals, and to the last NaN.
     """
@@ -61,12 +61,11 @@ class MaxPool2d(Op):
         return kernels.max_pool2d_backward(dy, x, y, where, ctx.windows, ctx.indices)
 
 
-@samples(MaxPool2d, torch=lambda torch, x, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=False, indices=True:
-         torch.nn.functional.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode, return_indices=indices))
+@samples(MaxPool2d, torch=lambda torch, *a, indices=True: torch.nn.functional.max_pool2d(*a, return_indices=indices))
 def max_pool2d_samples(rand):
     for indices in (True, False):
         yield Sample(rand(2, 3, 6, 8), (2, 2), (2, 2), indices=indices)
-        yield Sample(rand(2, 3, 9, 7), (3, 2), (2, 2), (1, 0), indices=indices)                # overlap, border, remainder
+        yield Sample(rand(2, 3, 9, 7), (3, 2), (2, 2), (1, 0), indices=indices)                # overlap, border
         yield Sample(rand(1, 2, 7, 8), (3, 3), (2, 3), (1, 1), (2, 1), True, indices=indices)  # dilated, sticking out
         yield Sample(rand(2, 5, 6, 4).transpose(0, 3, 1, 2), (2, 3), (1, 2), indices=indices)  # channels last
         yield Sample(rand(3, 6, 6).round(), (2, 2), (2, 2), indices=indices, grad=False)       # ties; no batch
@@ -77,7 +76,7 @@ def max_pool2d_samples(rand):
         yield Sample(x, (2, 2), (2, 2), indices=indices, grad=False)
         yield Sample(x, (3, 3), (1, 1), (1, 1), indices=indices, grad=False)
         yield Sample(rand(0, 2, 4, 4), (2, 2), (2, 2), indices=indices)                        # no images
-    yield Sample(rand(1, 1, 13, 14), (12, 11), (1, 1))                                         # more taps than int8 counts
+    yield Sample(rand(1, 1, 13, 14), (12, 11), (1, 1))                                         # more than int8 counts
     yield Sample(rand(1, 3, 2, 2), (3, 3), (3, 3), raises=RuntimeError)
     yield Sample(rand(1, 3, 8, 8), (3, 3), (2, 2), (2, 2), raises=RuntimeError)
     yield Sample(rand(1, 3, 8, 8), (2, 2), (0, 2), raises=RuntimeError)
@@ -125,8 +124,8 @@ def check_adaptive(name, x, size):
                            f"{{{', '.join(map(str, size))}}}")
     for axis in range(x.ndim - 2, x.ndim):
         if x.shape[axis] == 0:
-            raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has "
-                               f"sizes {list(x.shape)} with dimension {axis} being empty")
+            raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input "
+                               f"has sizes {list(x.shape)} with dimension {axis} being empty")
     if not is_float(x.dtype):
         raise NotImplementedError(f"{name}: not implemented for {x.dtype.name}, only for floating-point types")
 

@@ -1,0 +1,47 @@
+"""Convolution (cross-correlation) over two axes; over one, by an axis of length 1.
+
+    y[n, o, p, q]  = b[o] + sum_{c, r, s} w[o, c, r, s] x[n, c, p sh + r dh - ph, q sw + s dw - pw]
+    dx[n, c, h, v] = sum_{o, r, s} w[o, c, r, s] dy[n, o, p, q]     over all (p, q) that read pixel (h, v) at tap (r, s)
+    dw[o, c, r, s] = sum_{n, p, q} dy[n, o, p, q] x[n, c, p sh + r dh - ph, q sw + s dw - pw]
+    db[o]          = sum_{n, p, q} dy[n, o, p, q]
+
+with stride (sh, sw), padding (ph, pw), dilation (dh, dw); with groups, channels in bands that do not mix. The host
+takes columns that stay in the cache (columns.py, windows.py); a device never stores them (implicit.py, weights.py,
+direct.py). im2col.py has the columns as such, which is the way to understand the others.
+"""
+
+from __future__ import annotations
+
+from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.conv.im2col import col2im, im2col
+from tritonnet.kernels.conv.mirror import conv2d_backward_mirror, conv2d_mirror
+
+__all__ = ["col2im", "conv2d", "conv2d_backward", "im2col", "output_size"]
+
+
+def output_size(size, kernel, stride, padding, dilation) -> int:
+    """How many positions a kernel has along an axis."""
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def conv2d(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    """y (N, O, P, Q): x (N, C, H, W), w (O, C/groups, R, S), bias (O,) or None. On a device channels last in memory."""
+    if is_host(x):
+        return conv2d_mirror(x, w, bias, stride, padding, dilation, groups)
+    from tritonnet.kernels.conv import launch
+
+    return launch.conv2d(x, w, bias, stride, padding, dilation, groups)
+
+
+def conv2d_backward(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, needs=(True, True, True)):
+    """(dx, dw, db); those not needed are None."""
+    if is_host(x):
+        return conv2d_backward_mirror(dy, x, w, stride, padding, dilation, groups, needs)
+    from tritonnet.kernels.conv import launch
+
+    if needs[0] and needs[1]:
+        dy = launch.channels_last(dy).transpose(0, 3, 1, 2)          # once for both
+    dx = launch.input_gradient(dy, w, x.shape, stride, padding, dilation, groups) if needs[0] else None
+    if not needs[1] and not needs[2]:
+        return dx, None, None
+    return dx, *launch.weight_gradient(dy, x, w.shape, stride, padding, dilation, groups, needs[1:])

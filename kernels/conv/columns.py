@@ -1,12 +1,12 @@
-"""Convolution on the host, fast: a block of columns that stays in the cache, one product per block, images over threads.
+"""Convolution on the host, fast: a block of columns that stays in the cache, one product per block, images over threads
 
 Columns keep the wrap-around: with image rows of pitch P = W + padding, one border serves a row's end and the next row's
 start, and the column of a tap (r, s) is one contiguous run of the padded image, from (r dh) P + s dw on. The result has
 rows of pitch P too; dropping the P - Q columns in between is one copy, which the result needs anyway. The bias is a row
 of ones below the columns.
 
-Backward, one set of columns of dy serves both products: dx is the convolution of dy with the flipped weights and padding
-(k - 1) d - padding, which has the same pitch, and dw[o, :, r, s] = (columns of dy)[o, flipped r, s] . x.
+Backward, one set of columns of dy serves both products: dx is the convolution of dy with the flipped weights and
+padding (k - 1) d - padding, which has the same pitch, and dw[o, :, r, s] = (columns of dy)[o, flipped r, s] . x.
 
 Stride 1 only; any dilation and groups; padding at most (k - 1) d.
 """
@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-
 from tritonnet.kernels.runtime import host
 
 BLOCK = 1 << 20              # bytes of columns: half of a core's L2
@@ -184,7 +183,7 @@ def _fill_pixels(pixels, x, pitch):
     """pixels[g, n L + h pitch + w, c] = x[n, g C + c, h, w]."""
     n, channels, H, W = x.shape
     G, length, C = pixels.shape
-    size, (group, pixel, channel) = pixels.itemsize, pixels.strides
+    group, pixel, channel = pixels.strides
     target = np.ndarray((n, G, C, H, W), pixels.dtype, pixels.base if pixels.base is not None else pixels,
                         0, (length // n * pixel, group, channel, pitch * pixel, pixel))
     np.copyto(target, x.reshape(n, G, C, H, W))

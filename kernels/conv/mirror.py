@@ -4,7 +4,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from tritonnet.kernels.conv import columns, windows
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.runtime import host

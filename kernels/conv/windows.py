@@ -1,7 +1,7 @@
 """Convolution on the host, general: any stride, dilation, padding and groups, by columns of exactly the pixels needed.
 
     columns[c, r, s, n, p, q] = x[n, c, p sh + r dh - ph, q sw + s dw - pw]
-    y  = W . columns       dW = dy . columns'       dx = columns' adjoint of (W' . dy): each column added where it came from
+    y  = W . columns       dW = dy . columns'       dx = W' . dy, each column added where it came from
 
 Blocks of images, so that the columns stay in the cache.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from tritonnet.kernels.runtime import host
 
 BLOCK = 1 << 20              # bytes of columns
@@ -94,6 +93,5 @@ def add_windows(columns, padded, stride, dilation):
     C, R, S, n, P, Q = columns.shape
     for r in range(R):
         for s in range(S):
-            top, left = r * dilation[0], s * dilation[1]
-            target = padded[:, :, top:top + (P - 1) * stride[0] + 1:stride[0], left:left + (Q - 1) * stride[1] + 1:stride[1]]
+            target = padded[:, :, r * dilation[0]::stride[0], s * dilation[1]::stride[1]][:, :, :P, :Q]
             target += columns[:, r, s].transpose(1, 0, 2, 3)

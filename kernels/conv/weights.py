@@ -1,0 +1,72 @@
+"""The gradient of a convolution's weights and bias.
+
+    dw[o, c, r, s] = sum over pixels (n, p, q) of dy[n, o, p, q] x[n, c, p sh + r dh - ph, q sw + s dw - pw]
+    db[o] = sum over pixels of dy[n, o, p, q]
+
+The sum is long and the result small: pixels are split over programs, each program takes one tap and a tile of [O, C],
+and parts in the accumulator's type are added in fixed order by a second kernel: no atomics, the same result every run.
+One more program per split sums dy for the bias.
+"""
+
+from __future__ import annotations
+
+from tritonnet.kernels.kernel import kernel, tl
+
+
+@kernel(flops=lambda N, P, Q, C, O, R, S, GROUPS: 2 * N * P * Q * C * O * R * S * GROUPS,
+        bytes=lambda x, dy, parts: x.nbytes + dy.nbytes + parts.nbytes)
+def conv2d_weight_kernel(x, dy, parts, N, H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, P: tl.constexpr,
+                         Q: tl.constexpr, O: tl.constexpr, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr,
+                         SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,
+                         GROUPS: tl.constexpr, ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr,
+                         BLOCK_O: tl.constexpr, BLOCK_C: tl.constexpr):
+    """parts[split] = [dw (groups O, C, R, S), db (groups O)]; x and dy are NHWC, C and O per group."""
+    pixels = N.to(tl.int64) * (P * Q)
+    tiles_c: tl.constexpr = (C + BLOCK_C - 1) // BLOCK_C
+    split, splits = tl.program_id(2), tl.num_programs(2)
+    steps = tl.cdiv(tl.cdiv(pixels, BLOCK_M), splits)
+    start = split * steps * BLOCK_M
+    end = tl.minimum(pixels, start + steps * BLOCK_M)
+    parts += split.to(tl.int64) * (GROUPS * O * (C * R * S + 1))
+    which = tl.program_id(1)
+    if which < R * S * GROUPS:
+        group, r, s = which // (R * S), which // S % R, which % S
+        o = tl.program_id(0) // tiles_c * BLOCK_O + tl.arange(0, BLOCK_O)
+        c = tl.program_id(0) % tiles_c * BLOCK_C + tl.arange(0, BLOCK_C)
+        acc = tl.zeros((BLOCK_O, BLOCK_C), dtype=ACC)
+        for first in range(start, end, BLOCK_M):
+            m = first + tl.arange(0, BLOCK_M)
+            h, v = (m // Q % P).to(tl.int32) * SH - PH + r * DH, (m % Q).to(tl.int32) * SW - PW + s * DW
+            real = m < end
+            g = tl.load(dy + m[None, :] * (O * GROUPS) + (group * O + o)[:, None],
+                        mask=real[None, :] & (o < O)[:, None], other=0.0)
+            if PH + PW != 0:
+                real = real & (h >= 0) & (h < H) & (v >= 0) & (v < W)
+            source = tl.load(x + ((((m // (P * Q)) * H + h) * W + v) * (C * GROUPS) + group * C)[:, None] + c[None, :],
+                             mask=real[:, None] & (c < C)[None, :], other=0.0)
+            acc = tl.dot(g, source, acc, input_precision=PRECISION, out_dtype=ACC)
+        at = (((group * O + o)[:, None] * C + c[None, :]) * R + r) * S + s
+        tl.store(parts + at, acc, mask=(o < O)[:, None] & (c < C)[None, :])
+    else:
+        for block in range(tl.program_id(0), (GROUPS * O + BLOCK_O - 1) // BLOCK_O, tl.num_programs(0)):
+            channel = block * BLOCK_O + tl.arange(0, BLOCK_O)
+            total = tl.zeros((BLOCK_O,), dtype=ACC)
+            for first in range(start, end, BLOCK_M):
+                m = first + tl.arange(0, BLOCK_M)
+                g = tl.load(dy + m[:, None] * (O * GROUPS) + channel[None, :],
+                            mask=(m < end)[:, None] & (channel < GROUPS * O)[None, :], other=0.0)
+                total += tl.sum(g.to(ACC), axis=0)
+            tl.store(parts + GROUPS * O * C * R * S + channel, total, mask=channel < GROUPS * O)
+
+
+@kernel(flops=lambda n, SPLITS: n * SPLITS, bytes=lambda parts, dw: parts.nbytes + dw.nbytes)
+def sum_parts_kernel(parts, dw, db, n, weights, SPLITS: tl.constexpr, ACC: tl.constexpr, BLOCK: tl.constexpr):
+    """dw and db from SPLITS parts of n elements, the first `weights` of which are dw's; either may be None."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    total = tl.zeros((BLOCK,), dtype=ACC)
+    for i in range(SPLITS):
+        total += tl.load(parts + i * n + at, mask=at < n, other=0.0)
+    if dw is not None:
+        tl.store(dw + at, total.to(dw.dtype.element_ty), mask=at < weights)
+    if db is not None:
+        tl.store(db + at - weights, total.to(db.dtype.element_ty), mask=(at >= weights) & (at < n))
