@@ -50,7 +50,7 @@ def scatter_mirror(x, axis, index, src, add=False):
     at = index * c_strides(x.shape)[axis]
     for a, step in enumerate(c_strides(x.shape)):
         if a != axis:
-            at = at + np.arange(index.shape[a]).reshape(-1, *(1,) * (x.ndim - a - 1)) * step
+            at = at + np.arange(index.shape[a]).reshape((-1, *(1,) * (x.ndim - a - 1))) * step
     add_at(x, at, src)
 
 
@@ -67,10 +67,10 @@ def index_put_mirror(x, key, values, accumulate=False):
     check_values(values, p.shape)
     steps = c_strides(x.shape)
     at = sum(np.where(i < 0, i + x.shape[a], i) * steps[a] for a, i in zip(p.axes, p.indices))
-    at = np.broadcast_to(at, p.common).reshape(*p.common, *(1,) * (len(p.rest) - p.position))
+    at = np.broadcast_to(at, p.common).reshape((*p.common, *(1,) * (len(p.rest) - p.position)))
     for k, axis in enumerate(p.rest):
         after = len(p.rest) - 1 - k + (len(p.common) if k < p.position else 0)
-        at = at + np.arange(x.shape[axis]).reshape(-1, *(1,) * after) * steps[axis]
+        at = at + np.arange(x.shape[axis]).reshape((-1, *(1,) * after)) * steps[axis]
     add_at(x, at, values)
 
 
@@ -150,7 +150,7 @@ def add_kernel(
             source = tl.load(order + begin, mask=same, other=0) + source // k * k
         source = along(source, n1, n2, e0, e1, e2, RANK_E)
         if ALIGNED:
-            source = tl.multiple_of(source, 16)
+            source = tl.multiple_of(source, [16, 16])
         value = tl.load(v + source[:, :, None] + v_spots, mask=same[:, :, None] & (r < rest)[None, None, :], other=0)
         total += tl.sum(value.to(ACC), axis=1)
         goes_on = (tl.sum(same.to(tl.int32), axis=1) == BLOCK_J).to(tl.int32)

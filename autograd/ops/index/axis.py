@@ -18,16 +18,16 @@ class Gather(Op):
     """y[…, j, …] = x[…, index[…, j, …], …]; the index has x's rank and may be shorter along the other axes."""
 
     def forward(ctx, x, axis, index):
-        ctx.axis, ctx.shape, ctx.index = normal_axis(axis, x.ndim), x.shape, ctx.save(beside(x, index))
+        ctx.axis, ctx.x_shape, ctx.index = normal_axis(axis, x.ndim), x.shape, ctx.save(beside(x, index))
         return kernels.gather(x, ctx.axis, ctx.index)
 
     def backward(ctx, dy):
-        dx = zeros(ctx.shape, dy.dtype, dy)
+        dx = zeros(ctx.x_shape, dy.dtype, dy)
         kernels.scatter_into(dx, ctx.axis, ctx.index, dy, add=True)
         return dx
 
     def differentiable_backward(ctx, dy):
-        return ScatterAdd.apply(make(zeros(ctx.shape, dy.array.dtype, dy.array)), ctx.axis, ctx.index, dy)
+        return ScatterAdd.apply(make(zeros(ctx.x_shape, dy.array.dtype, dy.array)), ctx.axis, ctx.index, dy)
 
 
 @samples(Gather, torch=lambda torch, x, axis, index: torch.gather(x, axis, index))
@@ -102,14 +102,14 @@ class IndexSelect(Op):
     """x along an axis by an index of any shape, whose axes take the place of that axis."""
 
     def forward(ctx, x, axis, index):
-        ctx.axis, ctx.shape, ctx.index = normal_axis(axis, x.ndim), x.shape, ctx.save(beside(x, index))
+        ctx.axis, ctx.x_shape, ctx.index = normal_axis(axis, x.ndim), x.shape, ctx.save(beside(x, index))
         return kernels.take(x, ctx.index, ctx.axis)
 
     def backward(ctx, dy):
-        return kernels.take_backward(dy, ctx.shape, ctx.index, ctx.axis)
+        return kernels.take_backward(dy, ctx.x_shape, ctx.index, ctx.axis)
 
     def differentiable_backward(ctx, dy):
-        dx = make(zeros(ctx.shape, dy.array.dtype, dy.array))
+        dx = make(zeros(ctx.x_shape, dy.array.dtype, dy.array))
         return IndexPut.apply(dx, (slice(None),) * ctx.axis + (ctx.index,), dy, accumulate=True)
 
 
@@ -127,12 +127,12 @@ class Embedding(Op):
     """Rows of `weight`, (rows, width), at `indices` of any shape; the row padding_idx receives no gradient."""
 
     def forward(ctx, indices, weight, padding_idx=None):
-        ctx.indices, ctx.shape, ctx.padding_idx = ctx.save(beside(weight, indices)), weight.shape, padding_idx
+        ctx.indices, ctx.x_shape, ctx.padding_idx = ctx.save(beside(weight, indices)), weight.shape, padding_idx
         return kernels.take(weight, ctx.indices)
 
     def backward(ctx, dy):
-        skip = {} if ctx.padding_idx is None else {"skip": ctx.padding_idx % ctx.shape[0]}
-        return None, kernels.take_backward(dy, ctx.shape, ctx.indices, **skip)
+        skip = {} if ctx.padding_idx is None else {"skip": ctx.padding_idx % ctx.x_shape[0]}
+        return None, kernels.take_backward(dy, ctx.x_shape, ctx.indices, **skip)
 
 
 @samples(Embedding, torch=lambda torch, indices, weight, padding_idx=None: torch.nn.functional.embedding(

@@ -14,27 +14,27 @@ class Sort(Op):
     """(x sorted along an axis, the int64 indices of its elements in x); stable, NaN counts as the greatest."""
 
     def forward(ctx, x, axis=-1, descending=False):
-        ctx.axis, ctx.shape = normal_axis(axis, x.ndim), x.shape
+        ctx.axis, ctx.x_shape = normal_axis(axis, x.ndim), x.shape
         values, ctx.order = kernels.sort(x, ctx.axis if x.ndim else -1, descending)
         ctx.save(ctx.order)
         return values, ctx.order
 
     def backward(ctx, dy, _):
-        dx = zeros(ctx.shape, dy.dtype, dy)
-        if not ctx.shape:
+        dx = zeros(ctx.x_shape, dy.dtype, dy)
+        if not ctx.x_shape:
             return dy
         kernels.scatter_into(dx, ctx.axis, ctx.order, dy, distinct=True)
         return dx
 
     def differentiable_backward(ctx, dy, _):
-        return Scatter.apply(make(zeros(ctx.shape, dy.array.dtype, dy.array)), ctx.axis, ctx.order, dy)
+        return Scatter.apply(make(zeros(ctx.x_shape, dy.array.dtype, dy.array)), ctx.axis, ctx.order, dy)
 
 
 class TopK(Sort):
     """(the k greatest or least along an axis, in order, their int64 indices); of equal elements the first."""
 
     def forward(ctx, x, k, axis=-1, largest=True):
-        ctx.axis, ctx.shape = normal_axis(axis, x.ndim), x.shape
+        ctx.axis, ctx.x_shape = normal_axis(axis, x.ndim), x.shape
         if not 0 <= k <= (x.shape[ctx.axis] if x.ndim else 1):
             raise RuntimeError(f"topk: k = {k} is not between 0 and the {x.shape[ctx.axis] if x.ndim else 1} elements "
                                f"of axis {axis}: selected index k out of range")
@@ -45,7 +45,7 @@ class TopK(Sort):
 
 @samples(Sort, torch=lambda torch, x, axis=-1, descending=False: torch.sort(x, dim=axis, descending=descending, stable=True))
 def sort_samples(rand):
-    yield Sample(rand(3, 781))
+    yield Sample(rand(3, 781), grad=False)                                  # neighbours closer than finite differences
     yield Sample(rand(5, 4).T, axis=0, descending=True)                     # strides
     yield Sample(rand.integers(0, 4, (3, 50)), descending=True)             # ties keep their order
     yield Sample(rand(0, 3)); yield Sample(rand(3, 0)); yield Sample(rand())     # noqa: E702
@@ -58,7 +58,7 @@ def sort_samples(rand):
 
 @samples(TopK, torch=lambda torch, x, k, axis=-1, largest=True: torch.topk(x, k, dim=axis, largest=largest))
 def topk_samples(rand):
-    yield Sample(rand(3, 781), 5)
+    yield Sample(rand(3, 781), 5, grad=False)
     yield Sample(rand(5, 4).T, 2, axis=0, largest=False)
     yield Sample(rand(2, 3, 6), 6, axis=-1)                                # all of them
     yield Sample(rand(3, 4), 0)

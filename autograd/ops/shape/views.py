@@ -17,14 +17,14 @@ class Reshape(Op):
     view = True
 
     def forward(ctx, x, shape):
-        ctx.shape = x.shape
+        ctx.x_shape = x.shape
         return x.reshape(shape)
 
     def backward(ctx, dy):
-        return dy.reshape(ctx.shape)
+        return dy.reshape(ctx.x_shape)
 
     def differentiable_backward(ctx, dy):
-        return Reshape.apply(dy, ctx.shape)
+        return Reshape.apply(dy, ctx.x_shape)
 
 
 @samples(Reshape, torch=lambda torch, x, shape: x.reshape(shape))
@@ -94,14 +94,14 @@ class Slice(Op):
     view = True
 
     def forward(ctx, x, key):
-        ctx.shape, ctx.key = x.shape, key
-        return x[(*key, ...)] if Ellipsis not in key else x[key]    # with ..., NumPy gives an array, never a number
+        ctx.x_shape, ctx.key = x.shape, key if Ellipsis in key else (*key, ...)     # NumPy: an array, never a number
+        return x[ctx.key]
 
     def backward(ctx, dy):
-        return kernels.unslice(dy, ctx.shape, ctx.key)
+        return kernels.unslice(dy, ctx.x_shape, ctx.key)
 
     def differentiable_backward(ctx, dy):
-        return Unslice.apply(dy, ctx.shape, ctx.key)
+        return Unslice.apply(dy, ctx.x_shape, ctx.key)
 
 
 @samples(Slice, torch=lambda torch, x, key: x[key])
@@ -119,7 +119,7 @@ class Unslice(Op):
     """Zeros of `shape` with dy where x[key] looks: the gradient of Slice."""
 
     def forward(ctx, dy, shape, key):
-        ctx.shape, ctx.key = shape, key if Ellipsis in key else (*key, ...)
+        ctx.x_shape, ctx.key = shape, key if Ellipsis in key else (*key, ...)
         return kernels.unslice(dy, shape, ctx.key)
 
     def backward(ctx, d):
@@ -142,14 +142,14 @@ class Diagonal(Op):
     view = True
 
     def forward(ctx, x, offset=0, axis1=0, axis2=1):
-        ctx.shape, ctx.where = x.shape, (offset, normal_axis(axis1, x.ndim), normal_axis(axis2, x.ndim))
+        ctx.x_shape, ctx.where = x.shape, (offset, normal_axis(axis1, x.ndim), normal_axis(axis2, x.ndim))
         return kernels.diagonal(x, *ctx.where)
 
     def backward(ctx, dy):
-        return kernels.undiagonal(dy, ctx.shape, *ctx.where)
+        return kernels.undiagonal(dy, ctx.x_shape, *ctx.where)
 
     def differentiable_backward(ctx, dy):
-        return Undiagonal.apply(dy, ctx.shape, *ctx.where)
+        return Undiagonal.apply(dy, ctx.x_shape, *ctx.where)
 
 
 @samples(Diagonal, torch=lambda torch, x, offset=0, axis1=0, axis2=1: torch.diagonal(x, offset, axis1, axis2))
@@ -165,7 +165,7 @@ class Undiagonal(Op):
     """Zeros of `shape` with dy on the diagonals: the gradient of Diagonal."""
 
     def forward(ctx, dy, shape, offset=0, axis1=0, axis2=1):
-        ctx.shape, ctx.where = shape, (offset, normal_axis(axis1, len(shape)), normal_axis(axis2, len(shape)))
+        ctx.x_shape, ctx.where = shape, (offset, normal_axis(axis1, len(shape)), normal_axis(axis2, len(shape)))
         return kernels.undiagonal(dy, shape, *ctx.where)
 
     def backward(ctx, d):
