@@ -21,8 +21,8 @@ __all__ = [
 ]
 
 
-def _host_array(data):
-    """A NumPy array of nested lists, arrays, tensors or numbers, Python floats as the default type."""
+def _host_array(data, dtype=None):
+    """A NumPy array of nested lists, arrays, tensors or numbers, Python floats as the default type unless one is asked."""
     if isinstance(data, np.ndarray):
         dt.from_numpy_dtype(data.dtype)
         return data if all(s >= 0 for s in data.strides) else data.copy()
@@ -37,12 +37,12 @@ def _host_array(data):
     except ValueError:
         raise ValueError(_ragged(data)) from None
     if found.dtype == object and isinstance(data, (list, tuple)):
-        found = np.array([_host_array(d) for d in data])
+        found = np.array([_host_array(d, dtype) for d in data])
     if found.dtype.kind in "OUSV":
         raise TypeError(f"tensor: expected numbers, nested lists of numbers or an array, got {_culprit(data)}")
     if found.dtype.kind == "c":
         raise TypeError("tensor: complex numbers are not offered")
-    if found.dtype == np.float64 and not _has_numpy_floats(data):
+    if dtype is None and found.dtype == np.float64 and not _has_numpy_floats(data):
         found = found.astype(dtypes.default_float)
     if found.dtype == np.uint64 and found.size:
         raise RuntimeError("Overflow when unpacking long: a Python integer does not fit int64")
@@ -89,7 +89,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     >>> tritonnet.tensor([[1, 2], [3, 4]]).dtype
     tritonnet.int64
     """
-    host = _host_array(data)
+    host = _host_array(data, dtype)
     if dtype is None and isinstance(data, (list, tuple)) and not host.size and not hasattr(data, "dtype"):
         host = host.astype(dtypes.default_float)
     host = np.array(host, dtype=None if dtype is None else dt.numpy_dtype(dtype), order="C")
@@ -103,7 +103,7 @@ def as_tensor(data, dtype=None, device=None):
     if isinstance(data, Tensor):
         made = data if dtype is None else data._cast(dtype)
         return made if device is None else made.to(device)
-    host = _host_array(data)
+    host = _host_array(data, dtype)
     wanted = host.dtype if dtype is None else dt.numpy_dtype(dtype)
     return _finish(host if host.dtype == wanted else host.astype(wanted), device, False)
 
