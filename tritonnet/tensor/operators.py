@@ -139,6 +139,15 @@ class Operators:
         """Every element becomes 0; in place."""
         return self.fill_(0)
 
+    def copy_(self, source, non_blocking=False):
+        """Take over the values of another tensor, broadcast, cast and moved as needed; in place."""
+        if not isinstance(source, function.Tensor):
+            raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(source).__name__}")
+        self._check_inplace()
+        if source.array.shape != self.array.shape:
+            source = source.expand(self.shape)
+        return self._become(source.to(self.device, self.dtype))
+
 
 def _binary(op, swapped=False):
     """A binary operator."""
