@@ -95,15 +95,13 @@ def class_loss_mirror(x, target, weight, ignore, reduction, smoothing, gradient,
                 d[at] -= sharp * scale
             dx[i:j] = d
 
-    if source.size:
-        with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):  # infinities, and sums too large for float16, are results like any other
+        if source.size:
             parallel(part, len(source), source.size, piece=max(1, PIECE * len(source) // source.size), uses_blas=True)
-    if reduction == "none":
-        loss = losses.astype(x.dtype).reshape(x.shape[:axis] + x.shape[axis + 1:])
-    else:
-        with np.errstate(invalid="ignore"):
-            loss = losses.sum() / divisor if reduction == "mean" else losses.sum()
-        loss = np.asarray(loss, x.dtype)
+        if reduction == "none":
+            loss = losses.astype(x.dtype).reshape(x.shape[:axis] + x.shape[axis + 1:])
+        else:
+            loss = np.asarray(losses.sum() / divisor if reduction == "mean" else losses.sum(), x.dtype)
     return loss, None if dx is None else dx.reshape(x.shape)
 
 

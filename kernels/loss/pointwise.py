@@ -24,6 +24,7 @@ import numpy as np
 
 from tritonnet.kernels.arrays import contiguous, empty, full, is_host
 from tritonnet.kernels.dtypes import accumulator, float16, float32, result_type
+from tritonnet.kernels.elementwise.layout import broadcast
 from tritonnet.kernels.loss import pairs
 from tritonnet.kernels.loss.class_kernels import total_loss_kernel
 from tritonnet.kernels.rows import next_power_of_2
@@ -142,18 +143,19 @@ def _divisor(shape, reduction):
 def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
     dtype = result_type(x, t)
     acc = accumulator(dtype)
+    broadcast(x.shape, t.shape)
     x, t, w, c = (None if a is None else a.astype(acc, copy=False) for a in (x, t, w, c))
     pair = PAIRS[name]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):  # infinities, and sums too large for float16, are results like any other
         value, dx = pair.mirror(x, t, acc.type(b), c)
         dt = None if not wants[1] else -dx if pair.target_mirror is None else pair.target_mirror(x, t, acc.type(b), c)
         if w is not None:
             value, dx, dt = (None if a is None else a * w for a in (value, dx, dt))
         divisor = acc.type(_divisor(value.shape, reduction))
-        loss = value if reduction == "none" else value.sum(dtype=acc) / divisor
-    if divisor != 1:
-        dx, dt = (None if a is None else a / divisor for a in (dx, dt))
-    return np.asarray(loss, dtype), np.asarray(dx), None if dt is None else np.asarray(dt)
+        loss = np.asarray(value if reduction == "none" else value.sum(dtype=acc) / divisor, dtype)
+        if divisor != 1:
+            dx, dt = (None if a is None else a / divisor for a in (dx, dt))
+    return loss, np.asarray(dx), None if dt is None else np.asarray(dt)
 
 
 # --- launch ---
@@ -171,7 +173,7 @@ def _spread(w, shape):
 
 
 def _pair_loss_device(name, x, t, w, b, c, reduction, wants):
-    dtype, shape = result_type(x, t), np.broadcast_shapes(x.shape, t.shape)
+    dtype, shape = result_type(x, t), broadcast(x.shape, t.shape)
     acc, pair = accumulator(dtype), PAIRS[name]
     x, t = (contiguous(a if a.shape == shape else a.broadcast_to(shape)) for a in (x, t))
     dx, dt = (empty(shape, gradient_type(dtype), x) if want else None for want in wants)

@@ -131,7 +131,7 @@ def batch_norm_mirror(x, w, b, running_mean, running_var, training, momentum, ep
     return _scaled(scaled, x).reshape(shape), mean.astype(acc), rstd.astype(acc)
 
 
-def batch_norm_backward_mirror(dy, x, w, mean, rstd, training, wants=(True, True, True)):
+def batch_norm_backward_mirror(dy, x, w, mean, rstd, training, wants, dtype):
     shape, acc = x.shape, accumulator(x.dtype)
     x, dy = _planes(x), _planes(dy)
     center, dx, level, along = _along(mean, x), None, 0, 0
@@ -155,7 +155,7 @@ def batch_norm_backward_mirror(dy, x, w, mean, rstd, training, wants=(True, True
                 np.add(out, push, out=out)
 
         dx = _scaled(scaled, x).reshape(shape)
-    return dx, along.astype(w.dtype) if wants[1] else None, level.astype(w.dtype) if wants[2] else None
+    return dx, along.astype(dtype) if wants[1] else None, level.astype(dtype) if wants[2] else None
 
 
 # --- launch ---
@@ -220,14 +220,14 @@ def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, e
     return y, mean, rstd
 
 
-def _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants):
+def _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants, dtype):
     acc, channels = accumulator(x.dtype), x.shape[1]
     x = _laid_out(x)
     dy = _laid_out(dy, x)
     sizes, x_strides = _layout(x)
     grid, each, tile = _plan(x)
     dx = _like(x) if wants[0] else None
-    dw, db = (empty((channels,), w.dtype, x) if want else None for want in wants[1:])
+    dw, db = (empty((channels,), dtype, x) if want else None for want in wants[1:])
     partial = None
     if training or wants[1] or wants[2]:
         partial = empty((grid[0], 2, channels), acc, x)
@@ -250,7 +250,10 @@ def batch_norm(x, w=None, b=None, running_mean=None, running_var=None, training:
     return batch_norm_mirror(*args) if is_host(x) else _batch_norm_device(*args)
 
 
-def batch_norm_backward(dy, x, w, mean, rstd, training: bool, wants=(True, True, True)):
-    """(dx, dw, db), None for each that `wants` does not ask for; mean and rstd from `batch_norm`."""
-    args = dy, x, w, mean, rstd, training, wants
-    return batch_norm_backward_mirror(*args) if is_host(x) else _batch_norm_backward_device(*args)
+def batch_norm_backward(dy, x, w, mean, rstd, training: bool, wants=(True, True, True), dtype=None):
+    """(dx, dw, db), None for each that `wants` does not ask for; mean and rstd from `batch_norm`.
+
+    dw and db: (C,), of type `dtype` (default: the accumulator's).
+    """
+    run = batch_norm_backward_mirror if is_host(x) else _batch_norm_backward_device
+    return run(dy, x, w, mean, rstd, training, wants, dtype or accumulator(x.dtype))

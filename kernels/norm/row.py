@@ -66,7 +66,7 @@ def norm_rows_mirror(x, w, b, eps, span=1, center=True):
     return y.reshape(x.shape), mean, rstd
 
 
-def norm_rows_backward_mirror(dy, x, w, mean, rstd, span=1, wants=(True, True, True)):
+def norm_rows_backward_mirror(dy, x, w, mean, rstd, span, wants, dtype):
     source, gradient, acc = _flat(x), _flat(dy), accumulator(x.dtype)
     wide = _columns(w, source.shape, span, acc)
     dx = empty(source.shape, x.dtype, x) if wants[0] else None
@@ -93,7 +93,7 @@ def norm_rows_backward_mirror(dy, x, w, mean, rstd, span=1, wants=(True, True, T
         parallel(part, len(x), x.size, piece=PIECE * len(x) // x.size, uses_blas=True)
     sums.sort(key=lambda piece: piece[0])
     dw, db = (sum((piece[k] for piece in sums), np.zeros(source.shape[1:], acc)).reshape(-1, span).sum(axis=1).astype(
-        w.dtype).reshape(w.shape) if wants[k] else None for k in (1, 2))
+        dtype, copy=False) if wants[k] else None for k in (1, 2))
     return dx if dx is None else dx.reshape(x.shape), dw, db
 
 
@@ -149,11 +149,11 @@ def _backward_tile(device, samples, groups, cols):
     return tile, -(-samples // (programs * rows)) * rows
 
 
-def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants):
+def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants, dtype):
     samples, groups, cols = x.shape
     acc, elements = accumulator(x.dtype), groups * cols // span
     dx = empty(x.shape, x.dtype, x) if wants[0] else None
-    sums = full((2, elements), 0, w.dtype, x) if wants[1] or wants[2] else None
+    sums = full((2, elements), 0, dtype, x) if wants[1] or wants[2] else None
     if x.size:
         tile, each = _backward_tile(x.device, samples, groups, cols)
         programs = -(-samples // each)
@@ -167,7 +167,7 @@ def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants):
             block = 256 if x.device.simulated else 32
             sum_partials_kernel[(-(-elements // block), 1 + wants[2])](
                 partial, sums, programs, elements, _one_is_none(span), ACC=acc, BLOCK=block, STEP=16)
-    return dx, sums[0].reshape(w.shape) if wants[1] else None, sums[1].reshape(w.shape) if wants[2] else None
+    return dx, sums[0] if wants[1] else None, sums[1] if wants[2] else None
 
 
 def norm_rows(x, w=None, b=None, eps: float = 1e-5, span: int = 1, center: bool = True):
@@ -180,8 +180,10 @@ def norm_rows(x, w=None, b=None, eps: float = 1e-5, span: int = 1, center: bool 
     return _norm_rows_device(x, w, b, eps, span, center)
 
 
-def norm_rows_backward(dy, x, w, mean, rstd, span: int = 1, wants=(True, True, True)):
-    """(dx, dw, db), None for each that `wants` does not ask for; mean and rstd from `norm_rows`."""
-    if is_host(x):
-        return norm_rows_backward_mirror(dy, x, w, mean, rstd, span, wants)
-    return _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants)
+def norm_rows_backward(dy, x, w, mean, rstd, span: int = 1, wants=(True, True, True), dtype=None):
+    """(dx, dw, db), None for each that `wants` does not ask for; mean and rstd from `norm_rows`.
+
+    dw and db: flat, of type `dtype` (default: the accumulator's).
+    """
+    run = norm_rows_backward_mirror if is_host(x) else _norm_rows_backward_device
+    return run(dy, x, w, mean, rstd, span, wants, dtype or accumulator(x.dtype))
