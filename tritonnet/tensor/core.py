@@ -294,7 +294,8 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Convert, Rng):
     def __reduce_ex__(self, protocol):
         if self.node is not None:
             raise RuntimeError("only leaf tensors can be pickled: detach() first")
-        return rebuild, (type(self), arrays.to_host(self.array), self.requires_grad, str(self.device))
+        host = arrays.to_host(self.array)
+        return rebuild, (type(self), host, self.requires_grad, str(self.device)), self.__dict__ or None
 
 
 def write(target, source):
