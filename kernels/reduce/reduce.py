@@ -50,12 +50,13 @@ def _total(flat):
 
 def _columns(x):
     """Sums of columns, 256 rows at a time by BLAS, those in float64."""
-    n, ones = len(x), np.ones(min(len(x), 256), x.dtype)
+    n = len(x)
     if n <= 256:
-        return ones @ x
+        return np.ones(n, x.dtype) @ x
+    ones = np.ones(256, x.dtype)
     total = np.zeros(x.shape[1])
     for i in range(0, n, 256):
-        total += ones[: min(256, n - i)] @ x[i:i + 256]
+        total += ones[: n - i] @ x[i:i + 256]
     return total.astype(x.dtype)
 
 
