@@ -12,8 +12,8 @@ from tritonnet.kernels.dtypes import is_float
 def check_conv(x, w, bias, stride, padding, dilation, groups):
     """Raise what PyTorch raises for these arguments; x and w have as many axes as `stride` has, and two more."""
     if x.ndim != len(stride) + 2 or w.ndim != x.ndim:
-        raise RuntimeError(f"conv{len(stride)}d: expected an input and a weight of {len(stride) + 2} dimensions, but got "
-                           f"{list(x.shape)} and {list(w.shape)}")
+        raise RuntimeError(f"conv{len(stride)}d: expected an input and a weight of {len(stride) + 2} dimensions, but "
+                           f"got {list(x.shape)} and {list(w.shape)}")
     if min(stride) <= 0:
         raise RuntimeError("non-positive stride is not supported")
     if min(padding) < 0:
@@ -26,8 +26,8 @@ def check_conv(x, w, bias, stride, padding, dilation, groups):
         raise RuntimeError(f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got "
                            f"weight of size {list(w.shape)} instead")
     if w.shape[0] % groups:
-        raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got "
-                           f"weight of size {list(w.shape)} instead")
+        raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but "
+                           f"got weight of size {list(w.shape)} instead")
     if x.shape[1] != w.shape[1] * groups:
         raise RuntimeError(f"Given groups={groups}, weight of size {list(w.shape)}, expected input{list(x.shape)} to "
                            f"have {w.shape[1] * groups} channels, but got {x.shape[1]} channels instead")
@@ -39,8 +39,8 @@ def check_conv(x, w, bias, stride, padding, dilation, groups):
     if any(n < 1 for n in map(output_size, x.shape[2:], w.shape[2:], stride, padding, dilation)):
         padded = " x ".join(str(n + 2 * p) for n, p in zip(x.shape[2:], padding))
         kernel = " x ".join(str(d * (k - 1) + 1) for k, d in zip(w.shape[2:], dilation))
-        raise RuntimeError(f"Calculated padded input size per channel: ({padded}). Kernel size: ({kernel}). Kernel size "
-                           "can't be greater than actual input size")
+        raise RuntimeError(f"Calculated padded input size per channel: ({padded}). Kernel size: ({kernel}). Kernel "
+                           "size can't be greater than actual input size")
     if x.dtype != w.dtype:
         raise RuntimeError(f"Input type ({x.dtype.name}) and weight type ({w.dtype.name}) should be the same")
     if bias is not None and bias.dtype != x.dtype:
@@ -85,19 +85,19 @@ def _needs(ctx):
 @samples(Conv2d, torch=lambda torch, *a, **k: torch.nn.functional.conv2d(*a, **k))
 def conv2d_samples(rand):
     yield Sample(rand(2, 5, 7, 6), rand(4, 5, 3, 3), rand(4))
-    yield Sample(rand(2, 5, 7, 6), rand(4, 5, 3, 3), None, (1, 1), (1, 1))                     # borders that wrap around
+    yield Sample(rand(2, 5, 7, 6), rand(4, 5, 3, 3), None, (1, 1), (1, 1))  # borders that wrap around
     yield Sample(rand(2, 5, 7, 6), rand(4, 5, 3, 2), rand(4), (1, 1), (3, 2))                  # more border than kernel
     yield Sample(rand(2, 6, 9, 8), rand(4, 3, 3, 2), rand(4), (2, 1), (1, 1), groups=2)
     yield Sample(rand(1, 4, 9, 9), rand(6, 4, 3, 3), rand(6), (2, 3), (0, 1), (2, 1))          # phases without taps
     yield Sample(rand(2, 5, 5, 5), rand(3, 5, 1, 1), rand(3))
     yield Sample(rand(2, 5, 5, 5), rand(3, 5, 1, 1), rand(3), (2, 2))                          # most of dx is 0
     yield Sample(rand(2, 6, 5, 4), rand(6, 1, 3, 3), rand(6), (1, 1), (1, 1), (1, 1), 6)       # depthwise
-    yield Sample(rand(3, 1, 8, 7), rand(6, 1, 5, 3), rand(6))                                  # first layer: one channel
+    yield Sample(rand(3, 1, 8, 7), rand(6, 1, 5, 3), rand(6))  # first layer: one channel
     yield Sample(rand(2, 3, 8, 7), rand(5, 3, 3, 3), rand(5), (2, 1), (1, 1), (1, 2))          # first layer: three
     yield Sample(rand(2, 6, 7, 5).transpose(0, 3, 1, 2), rand(4, 5, 3, 3), rand(4))            # channels last
-    yield Sample(rand(2, 70, 4, 4), rand(33, 70, 3, 3), rand(33), (1, 1), (1, 1))              # several blocks of channels
+    yield Sample(rand(2, 70, 4, 4), rand(33, 70, 3, 3), rand(33), (1, 1), (1, 1))  # several blocks of channels
     yield Sample(rand(0, 5, 6, 6), rand(4, 5, 3, 3), rand(4))                                  # no images
-    yield Sample(rand(1, 1, 4, 4) / 0, rand(2, 1, 3, 3), rand(2), grad=False)                  # infinities
+    yield Sample(rand(1, 1, 4, 4) * float("inf"), rand(2, 1, 3, 3), rand(2), grad=False)                  # infinities
     yield Sample(rand(1, 3, 8, 8), rand(4, 2, 3, 3), raises=RuntimeError)
     yield Sample(rand(1, 3, 2, 2), rand(4, 3, 3, 3), raises=RuntimeError)
     yield Sample(rand(1, 4, 8, 8), rand(5, 2, 3, 3), None, (1, 1), (0, 0), (1, 1), 2, raises=RuntimeError)
@@ -123,7 +123,8 @@ class Unfold(Op):
 
     def forward(ctx, x, kernel, dilation=(1, 1), padding=(0, 0), stride=(1, 1)):
         if x.ndim != 4:
-            raise RuntimeError(f"Input Error: Only batched (4D) image-like tensors are supported, but got {list(x.shape)}")
+            raise RuntimeError("Input Error: Only batched (4D) image-like tensors are supported, but got "
+                               f"{list(x.shape)}")
         _check_columns(x.shape[2:], kernel, dilation, padding, stride)
         ctx.arguments = x.shape[2:], kernel, stride, padding, dilation
         return kernels.im2col(x, kernel, stride, padding, dilation)
@@ -139,9 +140,10 @@ class Fold(Op):
         taps = kernel[0] * kernel[1]
         places = _check_columns(size, kernel, dilation, padding, stride)
         if cols.ndim != 3 or cols.shape[1] % taps or cols.shape[2] != places:
-            raise RuntimeError(f"Given output_size={tuple(size)}, kernel_size={tuple(kernel)}, dilation={tuple(dilation)}, "
-                               f"padding={tuple(padding)}, stride={tuple(stride)}, expected an input of shape (N, a multiple "
-                               f"of {taps}, {places}), but got {list(cols.shape)}")
+            raise RuntimeError(f"Given output_size={tuple(size)}, kernel_size={tuple(kernel)}, "
+                               f"dilation={tuple(dilation)}, padding={tuple(padding)}, stride={tuple(stride)}, "
+                               f"expected an input of shape (N, a multiple of {taps}, {places}), but got "
+                               f"{list(cols.shape)}")
         ctx.arguments = kernel, stride, padding, dilation
         return kernels.col2im(cols, tuple(size), *ctx.arguments)
 
@@ -152,13 +154,14 @@ class Fold(Op):
 def _check_columns(size, kernel, dilation, padding, stride):
     """How many patches there are; RuntimeError where there are none."""
     if min(*kernel, *dilation, *stride) <= 0 or min(padding) < 0:
-        raise RuntimeError(f"kernel size, dilation and stride should be greater than zero and padding not negative, but got "
-                           f"{tuple(kernel)}, {tuple(dilation)}, {tuple(stride)} and {tuple(padding)}")
+        raise RuntimeError("kernel size, dilation and stride should be greater than zero and padding not negative, but "
+                           f"got {tuple(kernel)}, {tuple(dilation)}, {tuple(stride)} and {tuple(padding)}")
     P, Q = map(output_size, size, kernel, stride, padding, dilation)
     if P < 1 or Q < 1:
         raise RuntimeError(f"Given input with spatial size {tuple(size)}, kernel_size={tuple(kernel)}, "
-                           f"dilation={tuple(dilation)}, padding={tuple(padding)}, stride={tuple(stride)}, calculated shape "
-                           f"of the array of sliding blocks as ({P}, {Q}), but its components must be at least one.")
+                           f"dilation={tuple(dilation)}, padding={tuple(padding)}, stride={tuple(stride)}, calculated "
+                           f"shape of the array of sliding blocks as ({P}, {Q}), but its components must be at least "
+                           "one.")
     return P * Q
 
 

@@ -108,7 +108,7 @@ def avg_pool2d_samples(rand):
     yield Sample(rand(2, 5, 6, 4).transpose(0, 3, 1, 2), (2, 3), (1, 2))         # channels last
     yield Sample(rand(3, 6, 6), (2, 3), (3, 3), (0, 0), False, True, 5)          # a divisor of one's own; no batch
     yield Sample(rand(2, 1, 1, 9), (1, 3), (1, 2), (0, 1))                       # one dimension
-    yield Sample(rand(1, 1, 4, 4) / 0, (2, 2), (2, 2), grad=False)               # infinities
+    yield Sample(rand(1, 1, 4, 4) * float("inf"), (2, 2), (2, 2), grad=False)               # infinities
     yield Sample(rand(0, 2, 4, 4), (2, 2), (2, 2))                               # no images
     yield Sample(rand(1, 3, 2, 2), (3, 3), (3, 3), raises=RuntimeError)
     yield Sample(rand.integers(0, 5, (1, 3, 4, 4)), (2, 2), (2, 2), raises=NotImplementedError)
@@ -150,7 +150,6 @@ def adaptive_avg_pool2d_samples(rand):
     yield Sample(rand(3, 3, 4), (5, 7))                                          # more windows than pixels; no batch
     yield Sample(rand(2, 5, 6, 4).transpose(0, 3, 1, 2), (2, 3))                 # channels last
     yield Sample(rand(0, 2, 4, 4), (2, 2))                                       # no images
-    yield Sample(rand(2, 2, 4, 4), (0, 2))                                       # no windows
     yield Sample(rand(8, 8), (2, 2), raises=RuntimeError)
     yield Sample(rand(1, 2, 8, 8), (-1, 2), raises=RuntimeError)
     yield Sample(rand(1, 2, 0, 8), (1, 2), raises=RuntimeError)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.matmul.activation import activation_backward
-from tritonnet.kernels.matmul.mirror import linear_backward_mirror, linear_mirror, matmul_mirror, ones
+from tritonnet.kernels.matmul.mirror import linear_backward_mirror, linear_mirror, matmul_mirror, ones, rows_of
 from tritonnet.kernels.matmul.precision import get_matmul_precision, set_matmul_precision
 
 __all__ = ["activation_backward", "get_matmul_precision", "linear", "linear_backward", "matmul", "matmul_backward",
@@ -37,7 +37,7 @@ def matmul_backward(dz, x, y, needs=(True, True)):
         dx = dx[..., 0, :] if x.ndim == 1 else dx
     if needs[1]:
         if Y.ndim == 2 and X.ndim > 2:                   # one product over all rows instead of a sum over the stack
-            X, dz = X.reshape(-1, X.shape[-1]), dz.reshape(-1, dz.shape[-1])
+            X, dz = rows_of(X), rows_of(dz)
         dy = matmul(X.swapaxes(-1, -2) if is_host(X) else _swapped(X), dz)
         dy = dy[..., 0] if y.ndim == 1 else dy
     return dx, dy
@@ -49,7 +49,7 @@ def linear(x, w, bias=None, activation=None):
         return linear_mirror(x, w, bias, activation)
     from tritonnet.kernels.matmul.launch import gemm
 
-    y = gemm(x.reshape(-1, x.shape[-1]) if x.ndim != 2 else x, w.T, bias, activation)
+    y = gemm(rows_of(x), w.T, bias, activation)
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[0])
 
 
@@ -60,9 +60,9 @@ def linear_backward(dy, x, w, needs=(True, True, True)):
     from tritonnet.kernels.matmul.launch import gemm
     from tritonnet.kernels.reduce import sum as total
 
-    rows = dy.reshape(-1, dy.shape[-1])
+    rows = rows_of(dy)
     dx = gemm(rows, w).reshape(x.shape) if needs[0] else None
-    dw = gemm(rows.T, x.reshape(-1, x.shape[-1])) if needs[1] else None
+    dw = gemm(rows.T, rows_of(x)) if needs[1] else None
     return dx, dw, total(rows, axis=0) if needs[2] else None
 
 
@@ -74,7 +74,7 @@ def _matmul_device(x, y):
         z = z[..., 0] if y.ndim == 1 else z
         return z[..., 0, :] if x.ndim == 1 < y.ndim else z[0] if x.ndim == 1 else z
     if x.ndim > 2 and y.ndim == 2 and x.contiguous:
-        return gemm(x.reshape(-1, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
+        return gemm(rows_of(x), y).reshape(*x.shape[:-1], y.shape[-1])
     return gemm(x, y)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 from tritonnet.kernels.dtypes import FLOATS, HALVES, float32
@@ -14,8 +15,23 @@ ONE_THREAD = 1 << 18         # multiply-adds that OpenBLAS never splits
 SPLIT = 1 << 25              # multiply-adds from which two threads of our own pay
 
 
+def quietly(mirror):
+    """`mirror` without a word about infinities and NaN, also where warnings are errors: then with np.errstate, which
+    would cost as much as a small product.
+    """
+    @functools.wraps(mirror)
+    def quiet(*args):
+        try:
+            return mirror(*args)
+        except RuntimeWarning:
+            with np.errstate(all="ignore"):
+                return mirror(*args)
+
+    return quiet
+
+
 def dot(x, y):
-    """x (M, K) . y (K, N), of one float type that BLAS knows. np.dot says nothing about inf - inf, unlike matmul."""
+    """x (M, K) . y (K, N), of one float type that BLAS knows."""
     M, N = x.shape[0], y.shape[1]
     if M * N <= SMALL and M * N * x.shape[1] <= ONE_THREAD:
         return np.dot(x, y)
@@ -28,12 +44,17 @@ def dot(x, y):
             return np.dot(x, y, out=out)
     if M >= N or M >= 256:
         host.parallel(lambda i, j: np.dot(x[i:j], y, out=out[i:j]), M, work // 200, uses_blas=True)
-    else:
-        with np.errstate(all="ignore"):                  # np.dot takes no strided out
-            host.parallel(lambda i, j: np.matmul(x, y[:, i:j], out=out[:, i:j]), N, work // 200, uses_blas=True)
+    else:                                                # np.dot takes no strided out
+        host.parallel(lambda i, j: np.matmul(x, y[:, i:j], out=out[:, i:j]), N, work // 200, uses_blas=True)
     return out
 
 
+def rows_of(x):
+    """x (..., K) as a matrix."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+@quietly
 def matmul_mirror(x, y):
     """x @ y by np.matmul's rules. Narrow floats are multiplied in float32 and rounded once."""
     dtype = x.dtype
@@ -42,7 +63,7 @@ def matmul_mirror(x, y):
     if x.ndim == 2 and y.ndim == 2 and dtype in FLOATS:
         z = dot(x, y)
     elif x.ndim > 2 and y.ndim == 2 and dtype in FLOATS and x.flags.c_contiguous:
-        z = dot(x.reshape(-1, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
+        z = dot(rows_of(x), y).reshape(*x.shape[:-1], y.shape[-1])
     elif x.ndim < 2 or y.ndim < 2:
         z = np.asarray(_vector(x, y))
     else:
@@ -54,22 +75,20 @@ def _vector(x, y):
     """Products with a vector."""
     if x.ndim <= 2 and y.ndim <= 2 and x.dtype.kind == "f":
         return np.dot(x, y)
-    with np.errstate(all="ignore"):
-        return np.matmul(x, y)
+    return np.matmul(x, y)
 
 
 def _batched(x, y):
     """Stacks of matrices (or integer matrices), the longest axis of the stack split over the threads where it pays."""
     stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     out = host.empty((*stack, x.shape[-2], y.shape[-1]), x.dtype)
-    with np.errstate(all="ignore"):
-        if not stack:
-            return np.matmul(x, y, out=out)
-        axis = stack.index(max(stack))
-        X, Y = (np.moveaxis(np.broadcast_to(a, (*stack, *a.shape[-2:])), axis, 0) for a in (x, y))
-        Z = np.moveaxis(out, axis, 0)
-        host.parallel(lambda i, j: np.matmul(X[i:j], Y[i:j], out=Z[i:j]), stack[axis], out.size * x.shape[-1] // 200,
-                      uses_blas=True)
+    if not stack:
+        return np.matmul(x, y, out=out)
+    axis = stack.index(max(stack))
+    X, Y = (np.moveaxis(np.broadcast_to(a, (*stack, *a.shape[-2:])), axis, 0) for a in (x, y))
+    Z = np.moveaxis(out, axis, 0)
+    host.parallel(lambda i, j: np.matmul(X[i:j], Y[i:j], out=Z[i:j]), stack[axis], out.size * x.shape[-1] // 200,
+                  uses_blas=True)
     return out
 
 
@@ -81,15 +100,15 @@ def ones(n, dtype):
     return vector
 
 
+@quietly
 def linear_mirror(x, w, bias=None, activation=None):
     """activation(x w' + bias): x (..., K), w (O, K), bias (O,)."""
     dtype = x.dtype
     if dtype in HALVES:
         x, w = x.astype(float32), w.astype(float32)
-    if x.ndim == 2:
-        y = dot(x, w.T)
-    else:
-        y = dot(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], len(w))
+    y = dot(rows_of(x), w.T)
+    if x.ndim != 2:
+        y = y.reshape(*x.shape[:-1], len(w))
     if bias is not None:
         np.add(y, bias, out=y, casting="same_kind")
     if activation is not None:
@@ -97,19 +116,20 @@ def linear_mirror(x, w, bias=None, activation=None):
     return y if dtype is y.dtype else y.astype(dtype, copy=False)
 
 
+@quietly
 def linear_backward_mirror(dy, x, w, needs=(True, True, True)):
     """(dx, dw, db) of x w' + bias; those not needed are None."""
     dtype = x.dtype
     if dtype in HALVES:
         dy, x, w = dy.astype(float32), x.astype(float32), w.astype(float32)
-    rows = dy if dy.ndim == 2 else dy.reshape(-1, dy.shape[-1])
+    rows = rows_of(dy)
     dx = dw = db = None
     if needs[0]:
         dx = dot(rows, w)
         if x.ndim != 2:
             dx = dx.reshape(x.shape)
     if needs[1]:
-        dw = dot(rows.T, x if x.ndim == 2 else x.reshape(-1, x.shape[-1]))
+        dw = dot(rows.T, rows_of(x))
     if needs[2]:
         db = np.dot(ones(len(rows), rows.dtype), rows)
     if dtype in HALVES:

@@ -55,7 +55,7 @@ def adaptive_max_pool2d_mirror(x, size):
     W, v = x.shape[-1], _wide(x)
     for p, q, rows, columns in _each(*x.shape[-2:], *size):
         window = v[..., rows, columns]
-        flat = window.reshape(*x.shape[:-2], -1)
+        flat = window.reshape(*x.shape[:-2], window.shape[-2] * window.shape[-1])
         best, nan = flat.argmax(axis=-1), np.isnan(flat)
         best = np.where(nan.any(axis=-1), flat.shape[-1] - 1 - nan[..., ::-1].argmax(axis=-1), best)
         y[..., p, q] = np.take_along_axis(flat, best[..., None], axis=-1)[..., 0]

@@ -151,7 +151,7 @@ def _give(x, y, dy, dx, windows):
 def scatter_mirror(dy, where, x_shape):
     """dx with each dy added at its index within its image."""
     dx = np.zeros((math.prod(x_shape[:-2]), x_shape[-2] * x_shape[-1]), accumulator(dy.dtype))
-    flat = where.reshape(len(dx), -1) + np.arange(len(dx))[:, None] * dx.shape[1]
+    flat = where.reshape(len(dx), math.prod(where.shape[-2:])) + np.arange(len(dx))[:, None] * dx.shape[1]
     np.add.at(dx.reshape(-1), flat.reshape(-1), dy.reshape(-1).astype(dx.dtype, copy=False))
     return dx.reshape(x_shape).astype(dy.dtype, copy=False)
 
