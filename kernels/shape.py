@@ -63,15 +63,16 @@ def unslice(dy, shape, key):
 
 def diagonal(x, offset=0, axis1=0, axis2=1):
     """A view of the diagonals of the matrices in two axes: they are the last axis. offset > 0: above the main one."""
-    others = [a for a in range(x.ndim) if a not in (axis1, axis2)]
-    x = x.transpose(*others, axis1, axis2)
+    if is_host(x):
+        found = x.diagonal(offset, axis1, axis2)
+        found.flags.writeable = x.flags.writeable  # NumPy is careful here for old programs
+        return found
+    x = x.transpose(*(a for a in range(x.ndim) if a not in (axis1, axis2)), axis1, axis2)
     height, width = x.shape[-2:]
     n = max(min(height + min(offset, 0), width - max(offset, 0)), 0)
-    if n == 0:
-        return x[..., 0, :0] if height else x[..., :0, 0] if width else x[..., 0]
-    x = x[..., max(-offset, 0):, max(offset, 0):]
-    shape, strides = (*x.shape[:-2], n), (*x.strides[:-2], x.strides[-2] + x.strides[-1])
-    return np.lib.stride_tricks.as_strided(x, shape, strides) if is_host(x) else x.view(shape, strides)
+    first = (max(-offset, 0), max(offset, 0)) if n else (0, 0)
+    strides = (*x.strides[:-2], x.strides[-2] + x.strides[-1])
+    return x.view((*x.shape[:-2], n), strides, first[0] * x.strides[-2] + first[1] * x.strides[-1])
 
 
 def undiagonal(dy, shape, offset=0, axis1=0, axis2=1):

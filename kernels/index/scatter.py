@@ -62,9 +62,11 @@ def index_put_mirror(x, key, values, accumulate=False):
         except (IndexError, ValueError):
             pass  # say it in PyTorch's words
     p = plan(key, x.shape)
+    check_values(values, p.shape)
+    if 0 in p.shape:
+        return
     for axis, index in zip(p.axes, p.indices):
         check_bounds(index, axis, x.shape[axis], wrap=True)
-    check_values(values, p.shape)
     steps = c_strides(x.shape)
     at = sum(np.where(i < 0, i + x.shape[a], i) * steps[a] for a, i in zip(p.axes, p.indices))
     at = np.broadcast_to(at, p.common).reshape((*p.common, *(1,) * (len(p.rest) - p.position)))
