@@ -150,7 +150,7 @@ class Convert:
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         if is_host(self.array):
-            return self.array.__dlpack__()
+            return self.array.__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
         return self.array.__dlpack__(stream=stream)
 
     def __dlpack_device__(self):

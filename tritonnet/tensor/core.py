@@ -21,6 +21,7 @@ from tritonnet.tensor.linalg import Linalg
 from tritonnet.tensor.reduce import Reduce
 from tritonnet.tensor.rng import Rng
 from tritonnet.tensor.shape import Shape
+from tritonnet.tensor.softmax import Softmax
 
 
 class Size(tuple):
@@ -40,7 +41,7 @@ class Size(tuple):
         return Size(found) if isinstance(key, slice) else found
 
 
-class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Convert, Rng):
+class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
     """An n-dimensional array on the CPU or a GPU that records what is computed with it.
 
     `array` is the NumPy or device array below; `node` the operation that made it, None for a leaf; `base` how it is a
