@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 
 import numpy as np
 from tritonnet.kernels.dtypes import FLOATS, HALVES, float32
 from tritonnet.kernels.matmul.activation import activate_mirror
 from tritonnet.kernels.runtime import host
+
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tritonnet\.kernels\.matmul")  # see `quietly`
 
 SMALL = 1 << 14              # elements of a result that NumPy may allocate itself
 ONE_THREAD = 1 << 18         # multiply-adds that OpenBLAS never splits
