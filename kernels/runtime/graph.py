@@ -49,6 +49,8 @@ class Graph:
             if collecting:
                 gc.enable()
         pool.capturing = None
+        for call in arena.afterwards:
+            call()
         return cls(device, arena, handle, result)
 
     def __call__(self):

@@ -47,6 +47,7 @@ class Arena:
     def __init__(self):
         self.free = collections.defaultdict(list)  # size -> addresses
         self.kept = []  # (size, address): given back during capture, but the graph may read what others put there
+        self.afterwards = []  # calls to make when the capture has ended: uploads that what was captured will read
         self.closed = False
 
 
