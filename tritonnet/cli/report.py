@@ -6,13 +6,12 @@ import importlib.metadata
 import json
 import os
 import platform
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
 import tritonnet
+from tritonnet.serialization.aside import write_aside
 
 ROWS, COLUMNS = 4, 6  # of mistakes shown
 INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fb2", "#d9822b"
@@ -21,7 +20,7 @@ INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fb2", "#d9822b"
 def write_metrics(path, training, source, interrupted=False):
     """metrics.json: where the data came from, what was trained on what, and how it went."""
     history = training.history
-    write_aside(path, lambda name: Path(name).write_text(json.dumps({
+    metrics = {
         "data_source": source.name,
         "data_folder": None if source.folder is None else str(source.folder),
         "train_images": len(training.train_data), "test_images": len(training.test_data),
@@ -32,7 +31,8 @@ def write_metrics(path, training, source, interrupted=False):
         "train_seconds": round(training.seconds, 3),
         "history": history, "versions": versions(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }, indent=1) + "\n", encoding="utf-8"))
+    }
+    write_aside(os.fspath(path), lambda file: file.write(f"{json.dumps(metrics, indent=1)}\n".encode()))
 
 
 def versions():
@@ -44,20 +44,6 @@ def versions():
         except importlib.metadata.PackageNotFoundError:
             found[package] = None
     return found
-
-
-def write_aside(path, write):
-    """Let `write(name)` fill a file beside `path`, then rename it: nobody sees half a file."""
-    path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    try:
-        write(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def write_pictures(out, training, source):
@@ -72,7 +58,7 @@ def write_pictures(out, training, source):
     for name, draw in (("curve.png", draw_curve), ("mistakes.png", draw_mistakes)):
         figure = matplotlib.figure.Figure(layout="constrained")
         draw(figure, training, source)
-        write_aside(out / name, lambda path, figure=figure: figure.savefig(path, dpi=150, facecolor="white"))
+        write_aside(os.fspath(out / name), lambda file, figure=figure: figure.savefig(file, dpi=150, format="png"))
     return ["curve.png", "mistakes.png"]
 
 

@@ -6,6 +6,9 @@ recipe of the default network (at least 99.2 % on MNIST's test set; about a minu
   in one cycle (up to {lr} in the first 30 % of the steps, then down to nothing); each image shifted at random by up to
   2 pixels each way, anew in every epoch. The last epoch's weights are the result: the test set chooses nothing.
 
+the other networks: mlp 784-256-128-10; conv32-conv64: 3x3 convolutions, pool, dropout, 128-10 (1.2 million
+  parameters); conv10-conv20: 5x5 convolutions, each pooled, dropout, 50-10.
+
 data, in this order: --data or TRITONNET_DATA; ./data; the user's cache; a download; generated digits.
 """
 
@@ -49,7 +52,7 @@ def add_arguments(parser):
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 …; default auto: a GPU if there is one")
     parser.add_argument("--epochs", type=positive(int), help=f"passes over the training images (default {EPOCHS})")
     parser.add_argument("--batch-size", type=positive(int), help=f"images per step (default {BATCH_SIZE})")
-    parser.add_argument("--model", choices=MODELS, help="the network (default cnn, see above)")
+    parser.add_argument("--model", choices=MODELS, help="the network, see above (default cnn)")
     parser.add_argument("--optimizer", choices=LEARNING_RATES, help="default adamw; sgd has Nesterov momentum 0.9")
     parser.add_argument("--lr", type=positive(float), help=f"highest learning rate of the cycle (default {rates})")
     parser.add_argument("--seed", type=int, help=f"of weights, order and shifts (default {SEED})")
@@ -99,10 +102,10 @@ def _checkpoint(options, out):
 
     path = out / CHECKPOINT if options.resume is True else Path(options.resume)
     try:
-        saved = tritonnet.load(path)
+        saved = tritonnet.load(path, map_location="cpu")
         if not isinstance(saved, dict) or not {"settings", "model", "optimizer", "scheduler", "epoch"} <= saved.keys():
             raise ValueError("not a checkpoint of tritonnet train")
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, EOFError, ValueError, RuntimeError) as error:
         raise UsageError(f"--resume {path}: {getattr(error, 'strerror', None) or error}") from None
     return saved
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 
 import numpy as np
 
+import tritonnet
 from tritonnet.autograd.function import make
-from tritonnet.kernels.arrays import is_host
 from tritonnet.tensor import Tensor
 
+HOST = {np.ndarray}  # types of arrays that one copy stacks
 NOT_A_BATCH = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 
 
@@ -40,7 +41,7 @@ def collate(batch, *, collate_fn_map=None):
         return _like_mapping(first, {k: collate([s[k] for s in batch], collate_fn_map=collate_fn_map) for k in first})
     if not isinstance(first, Sequence):
         raise TypeError(NOT_A_BATCH.format(kind))
-    if any(len(sample) != len(first) for sample in batch):
+    if len(set(map(len, batch))) != 1:
         raise RuntimeError("each element in list of batch should be of equal size")
     columns = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch)]
     if isinstance(first, tuple):
@@ -89,18 +90,15 @@ def _like_sequence(sequence, items):
 def _stack_tensors(batch, *, collate_fn_map=None):
     """Tensors of one shape, stacked; on the host by one copy, elsewhere or with gradients by `stack`."""
     arrays = [t.array for t in batch]
-    shape = arrays[0].shape
-    for i, a in enumerate(arrays):
-        if a.shape != shape:
-            raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
-                f"{list(a.shape)} at entry {i}"
-            )
-    if any(t.requires_grad for t in batch) or not all(map(is_host, arrays)):
-        from tritonnet import stack
-
-        return stack(list(batch))
-    return make(np.array(arrays))
+    if all([a.shape == arrays[0].shape for a in arrays]):
+        if set(map(type, arrays)) == HOST and not any([t.requires_grad for t in batch]):
+            return make(np.array(arrays))
+        return tritonnet.stack(list(batch))
+    i, odd = next((i, a) for i, a in enumerate(arrays) if a.shape != arrays[0].shape)
+    raise RuntimeError(
+        f"stack expects each tensor to be equal size, but got {list(arrays[0].shape)} at entry 0 and "
+        f"{list(odd.shape)} at entry {i}"
+    )
 
 
 def _stack_arrays(batch, *, collate_fn_map=None):
@@ -119,9 +117,7 @@ def _integers(batch, *, collate_fn_map=None):
     """A tensor of Python ints; where floats are among them, as `tensor` makes it."""
     values = np.array(batch)
     if values.dtype != np.int64:
-        from tritonnet import tensor
-
-        return tensor(batch)
+        return tritonnet.tensor(batch)
     return make(values)
 
 

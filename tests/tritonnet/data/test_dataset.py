@@ -143,7 +143,7 @@ def test_random_split_follows_its_generator():
 def test_random_split_errors():
     with pytest.raises(ValueError, match="9 != 10"):
         random_split(Squares(10), [5, 4])
-    with pytest.raises(ValueError, match="Fraction at index 1"):
+    with pytest.raises(ValueError, match="Fraction at index 0"):
         random_split(Squares(10), [1.5, -0.5])
     with pytest.warns(UserWarning, match="index 1 is 0"):
         random_split(Squares(1), [0.9, 0.1])

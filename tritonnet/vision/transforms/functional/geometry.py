@@ -166,9 +166,9 @@ def rotate(img, angle, interpolation=InterpolationMode.NEAREST, expand=False, ce
     m = inverse_affine_matrix(center or (w * 0.5, h * 0.5), -angle, (0, 0), 1.0, (0.0, 0.0))
     height, width = h, w
     if expand:
-        corners = (0, 0), (w, 0), (0, h), (w, h)  # turned by the inverse of m
-        xs = [round(m[0] * x - m[1] * y, 6) for x, y in corners]
-        ys = [round(m[4] * y - m[3] * x, 6) for x, y in corners]
+        corners = (0, 0), (w, 0), (0, h), (w, h)
+        xs = [round(m[0] * x + m[1] * y + m[2], 9) for x, y in corners]
+        ys = [round(m[3] * x + m[4] * y + m[5], 9) for x, y in corners]
         width, height = math.ceil(max(xs)) - math.floor(min(xs)), math.ceil(max(ys)) - math.floor(min(ys))
         dx, dy = (w - width) / 2, (h - height) / 2
         m[2], m[5] = m[2] + m[0] * dx + m[1] * dy, m[5] + m[3] * dx + m[4] * dy
