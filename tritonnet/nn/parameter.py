@@ -12,9 +12,6 @@ class Parameter(Tensor):
     def __new__(cls, data=None, requires_grad=True):
         return _adopt(cls, data, requires_grad)
 
-    def __repr__(self):
-        return "Parameter containing:\n" + super().__repr__()
-
 
 class Buffer(Tensor):
     """A tensor that belongs to a Module but is not trained; a persistent one is part of its state_dict."""

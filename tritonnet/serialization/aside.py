@@ -10,22 +10,22 @@ import stat
 
 def write_aside(path: str, write) -> None:
     """Call `write(file)` and put what it wrote in the place of `path`; if it raises, `path` stays as it was."""
-    target = os.path.realpath(path)  # a link keeps pointing to the file, and the file is replaced
-    folder = os.path.dirname(target)
-    if not os.path.exists(folder):
-        raise RuntimeError(f"Parent directory {os.path.dirname(path)} does not exist.")
     try:
-        mode = os.stat(target).st_mode
+        mode = os.stat(path).st_mode
     except FileNotFoundError:
         mode = None
     if mode is not None and stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if mode is not None and not stat.S_ISREG(mode):  # a pipe or a device: nothing to replace
-        with open(target, "wb") as file:
+        with open(path, "wb") as file:
             return write(file)
+    target = os.path.realpath(path)  # a link keeps pointing to the file, and the file is replaced
+    folder = os.path.dirname(target)
+    if not os.path.exists(folder):
+        raise RuntimeError(f"Parent directory {os.path.dirname(path)} does not exist.")
     part = os.path.join(folder, f".{os.urandom(8).hex()}.part")
     try:
-        file = open(part, "xb")
+        file = open(part, "xb")  # noqa: SIM115  (closed below, where what was written is judged)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, path) from None
     try:

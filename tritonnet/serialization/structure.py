@@ -16,12 +16,12 @@ import tritonnet
 from tritonnet.autograd.function import make
 from tritonnet.dtypes import DTYPES
 from tritonnet.kernels.arrays import is_host, to_host
-
 from tritonnet.nn.parameter import Parameter
 from tritonnet.serialization.tensorfile import NAMES, CorruptFile
 from tritonnet.tensor.core import Size, Tensor
 
 STORABLE = "tensors, NumPy arrays, numbers, strings, None, dtypes, devices, and dicts, lists and tuples of them"
+SCALARS = {dtype.name: dtype for dtype in NAMES}
 
 
 def flatten(obj):
@@ -176,23 +176,18 @@ def _advice(value):
 
 
 def rebuild(tree, arrays, place):
-    """The object that `flatten` took apart. tree: None for a plain dict of tensors.
-
-    place: a function (tensor on the CPU, device it was saved on) -> tensor.
-    """
+    """The object that `flatten` took apart. place: a function (tensor on the CPU, device it was saved on) -> tensor."""
     rebuilder = _Rebuilder(arrays, place)
-    if tree is None:
-        return {name: rebuilder.tensor({"tensor": name}) for name in arrays}
     try:
         return rebuilder.decode(tree)
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if error is rebuilder.refused:
             raise
         raise CorruptFile(f"damaged structure: {error!r}") from None
 
 
 class _Rebuilder:
-    """Walks through a tree that may say anything; what raised in the caller's own `place` is kept apart in `refused`."""
+    """Walks through a tree that may say anything. `refused`: what the caller's own `place` raised."""
 
     def __init__(self, arrays, place):
         self.arrays, self.place, self.placed, self.made, self.refused = arrays, place, {}, {}, None
@@ -218,7 +213,7 @@ class _Rebuilder:
         if kind == "ndarray":
             return self.view(self.arrays[content], node)
         if kind == "scalar":
-            return np.dtype(content[0]).type(self.decode(content[1]))
+            return SCALARS[content[0]].type(self.decode(content[1]))
         if kind == "float":
             return float(content)
         if kind == "dtype":
@@ -254,6 +249,6 @@ class _Rebuilder:
             return array
         shape, offset = tuple(node["shape"]), node["offset"]
         size = math.prod(shape)
-        if offset < 0 or offset + size > array.size:
+        if min(offset, *shape, 0) < 0 or offset + size > array.size:
             raise ValueError(f"{size} elements from {offset} on of {node} are not within {array.size}")
         return array.reshape(-1)[offset : offset + size].reshape(shape)

@@ -4,8 +4,8 @@
     header    {"__metadata__": {str: str}, name: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
     data      each byte belongs to exactly one tensor
 
-Our metadata: "tritonnet", how the tensors nest (see structure.py), and "crc32" over all that has a meaning, because
-the format itself would let a flipped bit pass. Files by others have neither; they are read as a dict of tensors.
+Our metadata: "tritonnet", how the tensors nest (see structure.py), and "tritonnet.crc32" over all that has a meaning,
+because the format itself would let a flipped bit pass. Files by others have neither; they load as a dict of tensors.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def write_tensors(file, tensors, tree) -> None:
     crc = _checksum(entries, structure)
     for name in order:
         crc = zlib.crc32(_bytes(tensors[name]), crc)
-    metadata = {"tritonnet": structure, "crc32": f"{crc:08x}"}
+    metadata = {"tritonnet": structure, "tritonnet.crc32": f"{crc:08x}"}
     header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     file.write(len(header).to_bytes(8, "little") + header)
@@ -57,7 +57,7 @@ def write_tensors(file, tensors, tree) -> None:
 
 
 def read_tensors(file, size=None):
-    """(structure or None, arrays by name in the header's order). size: of the file, if it is known to end there."""
+    """(structure, arrays by name in the header's order). size: of the file, if it is known to end there."""
     entries, metadata, length = _read_header(file, size)
     order = sorted(entries, key=lambda name: entries[name]["data_offsets"])
     end = 0
@@ -69,8 +69,8 @@ def read_tensors(file, size=None):
     if size is not None and size != 8 + length + end:
         state = "truncated" if size < 8 + length + end else "damaged"
         raise CorruptFile(f"{state}: expected {8 + length + end} bytes, the file has {size}")
-    ours = "tritonnet" in metadata
-    crc = _checksum(entries, metadata["tritonnet"]) if ours else 0
+    ours = "tritonnet" in metadata or "tritonnet.crc32" in metadata
+    crc = _checksum(entries, metadata.get("tritonnet", "")) if ours else 0
     arrays = dict.fromkeys(entries)
     for name in order:
         try:
@@ -81,8 +81,8 @@ def read_tensors(file, size=None):
         crc = zlib.crc32(_bytes(array), crc) if ours else 0
         arrays[name] = array
     if not ours:
-        return None, arrays
-    if metadata.get("crc32") != f"{crc:08x}":
+        return {"dict": [[name, {"tensor": name}] for name in arrays]}, arrays
+    if metadata.get("tritonnet.crc32") != f"{crc:08x}":
         raise CorruptFile("damaged: its contents do not match their checksum")
     return _parse(metadata["tritonnet"]), arrays
 

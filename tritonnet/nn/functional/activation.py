@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import tritonnet
 from tritonnet.autograd.ops.elementwise import (
-    Celu, Elu, Gelu, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Prelu, Relu, Relu6, Selu, Sigmoid,
-    Silu, Softplus, Softsign, Tanh, Threshold,
+    Celu,
+    Elu,
+    Gelu,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyRelu,
+    LogSigmoid,
+    Mish,
+    Prelu,
+    Relu,
+    Relu6,
+    Selu,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Softsign,
+    Tanh,
+    Threshold,
 )
 
 __all__ = [
@@ -118,7 +135,7 @@ def glu(input, dim=-1):
         raise RuntimeError("glu does not support 0-dimensional tensors")
     size = input.size(dim)
     if size % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim % input.ndim} is size {size}")
     value, gate = input.chunk(2, dim)
     return value * Sigmoid.apply(gate)
 

@@ -74,7 +74,9 @@ def per_axis(value, ndim, name):
     if len(value) == 1:
         return value * ndim
     if len(value) != ndim:
-        raise RuntimeError(f"expected {name} to be a single integer value or a list of {ndim} values, got {list(value)}")
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {ndim} values, but got {list(value)}"
+        )
     return value
 
 

@@ -56,7 +56,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
 
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
-    """Dropout that keeps mean and variance of SELU's outputs (Klambauer et al. 2017): dropped elements become -alpha'."""
+    """Dropout after SELU: dropped elements get its lower limit, and mean and variance stay (Klambauer et al. 2017)."""
     if not 0.0 <= p <= 1.0:
         raise _bad_probability(p)
     if not training or p == 0.0:

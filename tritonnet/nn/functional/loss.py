@@ -6,7 +6,15 @@ import warnings
 
 import tritonnet
 from tritonnet.autograd.ops.loss import (
-    BceLoss, BceWithLogits, CrossEntropy, HuberLoss, KlDiv, L1Loss, MseLoss, NllLoss, SmoothL1Loss,
+    BceLoss,
+    BceWithLogits,
+    CrossEntropy,
+    HuberLoss,
+    KlDiv,
+    L1Loss,
+    MseLoss,
+    NllLoss,
+    SmoothL1Loss,
 )
 
 __all__ = [
@@ -21,7 +29,8 @@ def reduction_of(size_average, reduce, reduction):
         averaged = size_average is None or size_average
         reduction = "none" if reduce is False else "mean" if averaged else "sum"
         warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
         )
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -50,9 +59,10 @@ def cross_entropy(
         _check_weight(input, weight)
     else:
         _check_classes(input, target, weight)
-    return _without_batch(
-        lambda x, y: CrossEntropy.apply(x, y, weight, ignore_index, reduction, label_smoothing), input, target, reduction
-    )
+    def loss(x, y):
+        return CrossEntropy.apply(x, y, weight, ignore_index, reduction, label_smoothing)
+
+    return _without_batch(loss, input, target, reduction)
 
 
 def nll_loss(
@@ -64,16 +74,17 @@ def nll_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     _check_classes(input, target, weight)
-    return _without_batch(
-        lambda x, y: NllLoss.apply(x, y, weight, ignore_index, reduction), input, target, reduction
-    )
+    def loss(x, y):
+        return NllLoss.apply(x, y, weight, ignore_index, reduction)
+
+    return _without_batch(loss, input, target, reduction)
 
 
 def _without_batch(loss, input, target, reduction):
     """loss(input, target) for an input that may lack the batch dimension."""
     if input.array.ndim > 1:
         return loss(input, target)
-    result = loss(input.unsqueeze(0), target.reshape(1, *input.shape) if target.is_floating_point() else target.reshape(1))
+    result = loss(input.unsqueeze(0), target.unsqueeze(0) if target.is_floating_point() else target.reshape(1))
     return result.squeeze(0) if reduction == "none" else result
 
 

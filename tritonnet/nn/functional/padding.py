@@ -31,7 +31,7 @@ def pad(input, pad, mode="constant", value=None):
     if mode not in SOURCES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if value:
-        raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     axes = len(pad) // 2
     if input.ndim not in (axes + 1, axes + 2):
         raise NotImplementedError(

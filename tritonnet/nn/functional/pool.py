@@ -109,7 +109,8 @@ def _window(ndim, kernel_size, stride, padding):
     padding = per_axis(padding, ndim, "padding")
     if any(p < 0 or 2 * p > k for p, k in zip(padding, kernel)):
         raise RuntimeError(
-            f"pad should be at most half of effective kernel size, but got pad={max(padding)} and kernel_size={list(kernel)}"
+            f"pad should be at most half of effective kernel size, but got pad={list(padding)} and "
+            f"kernel_size={list(kernel)}"
         )
     if any(s <= 0 for s in stride):
         raise RuntimeError("stride should not be zero")

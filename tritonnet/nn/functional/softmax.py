@@ -32,7 +32,7 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
 
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
-    """A sample of the Gumbel-softmax distribution (Jang et al. 2017); hard: one-hot, with the gradient of the soft one."""
+    """A sample of the Gumbel-softmax distribution (Jang et al. 2017). hard: one-hot, with the soft one's gradient."""
     uniform = tritonnet.empty_like(logits, requires_grad=False).uniform_()
     tiny = tritonnet.finfo(logits.dtype).tiny
     gumbels = -(-uniform.clamp(min=tiny).log()).clamp(min=tiny).log()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from tritonnet.nn import functional as F
 from tritonnet.nn.init import constant_
 from tritonnet.nn.modules.linear import fresh
@@ -186,8 +188,14 @@ class PReLU(Module):
 class Hardtanh(Module):
     """x cut off at min_val and max_val."""
 
-    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False):
+    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False, min_value=None, max_value=None):
         super().__init__()
+        if min_value is not None:
+            warnings.warn(_renamed("min"), FutureWarning, stacklevel=2)
+            min_val = min_value
+        if max_value is not None:
+            warnings.warn(_renamed("max"), FutureWarning, stacklevel=2)
+            max_val = max_value
         if not max_val > min_val:
             raise AssertionError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
@@ -197,6 +205,10 @@ class Hardtanh(Module):
 
     def extra_repr(self):
         return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
+
+
+def _renamed(which):
+    return f"keyword argument `{which}_value` is deprecated and rename to `{which}_val`"
 
 
 class Threshold(Module):

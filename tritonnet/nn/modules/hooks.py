@@ -58,7 +58,8 @@ class Hooks:
                 gradients = _GradientHooks(self)
                 args = gradients.watch_inputs(args)
             output = self.forward(*args, **kwargs)
-            for called, (hook, with_kwargs, _) in enumerate(list(self._forward_hooks.values()), 1):
+            for hook, with_kwargs, _ in list(self._forward_hooks.values()):
+                called += 1
                 output = self._call_forward_hook(hook, with_kwargs, args, kwargs, output)
             return output if gradients is None else gradients.watch_outputs(output)
         except Exception:

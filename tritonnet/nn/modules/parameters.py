@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from tritonnet.nn.modules.container import position
@@ -16,14 +17,13 @@ def as_parameter(value):
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def described(value):
-    """How a container's repr shows one of its values."""
+def described(value, kind):
+    """How a container's repr shows one of its values; kind: how the type of a tensor is called."""
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
-    kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+    name = "Parameter" if isinstance(value, Parameter) else "Tensor"
     where = f" ({value.device})" if value.is_cuda else ""
-    shape = "x".join(str(n) for n in value.shape)
-    return f"{kind} containing: [{typename(value.detach()) if kind == 'Parameter' else value.dtype} of size {shape}{where}]"
+    return f"{name} containing: [{kind} of size {'x'.join(str(n) for n in value.shape)}{where}]"
 
 
 class ParameterList(Module):
@@ -72,7 +72,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self):
-        return "\n".join(f"  ({i}): {described(value)}" for i, value in enumerate(self))
+        return "\n".join(f"  ({i}): {described(v, getattr(v, 'dtype', None))}" for i, v in enumerate(self))
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterList should not be called.")
@@ -144,7 +144,7 @@ class ParameterDict(Module):
 
     def get(self, key, default=None):
         """The value under `key`, or `default`."""
-        return self[key] if key in self else default
+        return self[key] if key in self._keys else default
 
     def fromkeys(self, keys, default=None):
         """A new ParameterDict with `default` under every key."""
@@ -163,17 +163,21 @@ class ParameterDict(Module):
         return (self[key] for key in self._keys)
 
     def update(self, parameters):
-        """Take in a mapping (a plain dict in its order), or an iterable of (name, value)."""
+        """Take in a mapping, or an iterable of (name, value). As in PyTorch, a plain dict is taken in sorted order."""
         if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
             raise TypeError(
                 "ParametersDict.update should be called with an iterable of key/value pairs, but got "
                 f"{type(parameters).__name__}"
             )
-        for key, value in parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters:
+        if isinstance(parameters, (OrderedDict, ParameterDict)):
+            parameters = parameters.items()
+        elif isinstance(parameters, Mapping):
+            parameters = sorted(parameters.items())
+        for key, value in parameters:
             self[key] = value
 
     def extra_repr(self):
-        return "\n".join(f"  ({key}): {described(value)}" for key, value in self.items())
+        return "\n".join(f"  ({key}): {described(v, typename(getattr(v, 'data', v)))}" for key, v in self.items())
 
     def __call__(self, input):
         raise RuntimeError("ParameterDict should not be called.")

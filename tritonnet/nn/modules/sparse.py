@@ -50,9 +50,8 @@ class Embedding(Module):
 
     def extra_repr(self):
         shown = f"{self.num_embeddings}, {self.embedding_dim}"
-        for name, default in (
-            ("padding_idx", None), ("max_norm", None), ("norm_type", 2), ("scale_grad_by_freq", False), ("sparse", False)
-        ):
+        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2, "scale_grad_by_freq": False, "sparse": False}
+        for name, default in usual.items():
             if getattr(self, name) != default:
                 shown += f", {name}={getattr(self, name)}"
         return shown

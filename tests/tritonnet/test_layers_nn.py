@@ -1,0 +1,325 @@
+"""Layers: signatures, repr, state_dict and values with copied parameters, as in PyTorch; default initialisations."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+
+import tritonnet
+from tritonnet import nn
+
+# layer, shape of its input (a list: several inputs)
+LAYERS = {
+    "Linear(3, 4)": (5, 3),
+    "Linear(3, 4, bias=False)": (2, 5, 3),
+    "Linear(3, 4, True)": (3,),
+    "Bilinear(3, 4, 2)": [(5, 3), (5, 4)],
+    "Bilinear(3, 4, 2, bias=False)": [(2, 5, 3), (2, 5, 4)],
+    "Identity(54, unused=True)": (2, 3),
+    "Conv1d(2, 3, 3)": (4, 2, 9),
+    "Conv1d(2, 4, 3, stride=2, padding=1, dilation=2, groups=2, bias=False)": (4, 2, 9),
+    "Conv1d(2, 3, 4, padding='same')": (2, 9),
+    "Conv2d(2, 3, 3)": (4, 2, 7, 6),
+    "Conv2d(2, 4, (3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2)": (2, 2, 7, 6),
+    "Conv2d(2, 3, 3, padding='same')": (2, 2, 7, 6),
+    "Conv2d(2, 3, (4, 3), padding='same', dilation=(1, 2))": (2, 2, 7, 6),
+    "Conv2d(2, 3, 3, padding='valid', bias=False)": (2, 7, 6),
+    "Conv2d(2, 3, 3, padding=2, padding_mode='reflect')": (2, 2, 7, 6),
+    "Conv2d(2, 3, 3, padding=(1, 2), padding_mode='replicate')": (2, 2, 7, 6),
+    "Conv2d(2, 3, (4, 3), padding='same', padding_mode='circular')": (2, 2, 7, 6),
+    "BatchNorm1d(3)": (5, 3),
+    "BatchNorm1d(3, momentum=None)": (5, 3, 4),
+    "BatchNorm1d(3, affine=False)": (5, 3),
+    "BatchNorm2d(3)": (5, 3, 4, 2),
+    "BatchNorm2d(3, eps=1e-3, momentum=0.3, track_running_stats=False)": (5, 3, 4, 2),
+    "BatchNorm2d(3, bias=False)": (5, 3, 4, 2),
+    "InstanceNorm1d(3)": (5, 3, 4),
+    "InstanceNorm2d(3, affine=True, track_running_stats=True)": (5, 3, 4, 2),
+    "InstanceNorm2d(3)": (3, 4, 2),
+    "LayerNorm(4)": (2, 3, 4),
+    "LayerNorm((3, 4), eps=1e-3, bias=False)": (2, 3, 4),
+    "LayerNorm([4], elementwise_affine=False)": (2, 3, 4),
+    "GroupNorm(2, 4)": (2, 4, 3),
+    "GroupNorm(4, 4, affine=False)": (2, 4, 3, 2),
+    "RMSNorm(4)": (2, 3, 4),
+    "RMSNorm((3, 4), eps=1e-3)": (2, 3, 4),
+    "RMSNorm(4, elementwise_affine=False)": (2, 3, 4),
+    "LocalResponseNorm(2)": (2, 5, 3, 3),
+    "LocalResponseNorm(3, alpha=0.1, beta=0.5, k=2.0)": (2, 5, 3),
+    "Dropout(0.0)": (2, 3),
+    "Dropout2d(0.0, inplace=True)": (2, 3, 2, 2),
+    "Dropout1d(0.0)": (2, 3, 2),
+    "AlphaDropout(0.0)": (2, 3),
+    "MaxPool1d(2)": (2, 3, 7),
+    "MaxPool1d(3, 2, 1, ceil_mode=True)": (3, 8),
+    "MaxPool1d(2, return_indices=True)": (2, 3, 7),
+    "MaxPool2d(2)": (2, 3, 6, 7),
+    "MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2))": (2, 3, 6, 7),
+    "MaxPool2d(3, 2, ceil_mode=True, return_indices=True)": (3, 6, 8),
+    "AvgPool1d(2)": (2, 3, 7),
+    "AvgPool1d(3, 2, 1, ceil_mode=True, count_include_pad=False)": (3, 8),
+    "AvgPool2d(2)": (2, 3, 6, 7),
+    "AvgPool2d(3, 2, 1)": (3, 6, 7),
+    "AvgPool2d((3, 2), ceil_mode=True, padding=(1, 0), count_include_pad=False)": (2, 3, 6, 7),
+    "AvgPool2d(3, 2, 1, True, divisor_override=2)": (2, 3, 6, 6),
+    "AdaptiveAvgPool1d(3)": (2, 3, 7),
+    "AdaptiveAvgPool2d(1)": (2, 3, 6, 7),
+    "AdaptiveAvgPool2d((None, 3))": (3, 6, 7),
+    "AdaptiveMaxPool1d(3)": (2, 3, 7),
+    "AdaptiveMaxPool2d((2, 3), return_indices=True)": (2, 3, 6, 7),
+    "Flatten()": (2, 3, 4),
+    "Flatten(0, 1)": (2, 3, 4),
+    "Unflatten(1, (2, 3))": (4, 6, 2),
+    "Unflatten(-1, [2, -1])": (4, 6),
+    "ZeroPad1d(1)": (2, 3),
+    "ZeroPad2d((1, 0, 2, -1))": (2, 3, 4),
+    "ConstantPad1d((1, 2), 3.5)": (2, 3),
+    "ConstantPad2d(1, 2.0)": (2, 3, 4),
+    "ReflectionPad1d((2, 1))": (2, 3),
+    "ReflectionPad2d(1)": (2, 3, 3, 4),
+    "ReplicationPad1d(2)": (2, 3),
+    "ReplicationPad2d((1, 0, 2, 3))": (2, 3, 3, 4),
+    "CircularPad1d(2)": (2, 3),
+    "CircularPad2d((1, 0, 2, 3))": (2, 3, 3, 4),
+    "CosineSimilarity()": [(3, 4), (3, 4)],
+    "CosineSimilarity(dim=0)": [(3, 4), (3, 1)],
+    "PairwiseDistance()": [(3, 4), (3, 4)],
+    "PairwiseDistance(p=1.0, keepdim=True)": [(3, 4), (3, 4)],
+    "Softmax(1)": (3, 4), "Softmax()": (3, 4), "LogSoftmax(dim=0)": (3, 4), "Softmin(-1)": (3, 4),
+    "Softmax2d()": (2, 3, 4, 2), "GLU()": (3, 4), "GLU(0)": (4, 3),
+    **{f"{name}()": (3, 5) for name in (
+        "ReLU", "ReLU6", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "LeakyReLU", "Sigmoid", "Tanh", "LogSigmoid",
+        "Softplus", "Softsign", "Hardtanh", "Hardswish", "Hardsigmoid", "Tanhshrink", "Hardshrink", "Softshrink",
+        "PReLU")},
+    "ELU(0.5)": (3, 5), "CELU(2.0)": (3, 5), "GELU('tanh')": (3, 5), "LeakyReLU(0.3)": (3, 5), "PReLU(5)": (3, 5),
+    "PReLU(3, init=0.1)": (2, 3, 4), "Softplus(2, 1)": (3, 5), "Hardtanh(-0.2, 0.3)": (3, 5),
+    "Threshold(0.1, 20)": (3, 5),
+    "Hardshrink(0.1)": (3, 5), "Softshrink(0.1)": (3, 5), "RReLU(0.25, 0.25)": (3, 5),
+}
+INTEGERS_OUT = ("return_indices=True",)
+
+
+def layer_of(torch, text):
+    return eval(text, {name: getattr(torch.nn, name) for name in [text.partition("(")[0]]})
+
+
+def evaluated(torch, text, shapes, drawn, filled, train):
+    """repr, keys, outputs, gradients and buffers of one layer on the same numbers in either library."""
+    layer = filled(torch, layer_of(torch, text)).train(train)
+    inputs = [drawn(torch, *s, seed=9) for s in (shapes if isinstance(shapes, list) else [shapes])]
+    for x in inputs:
+        x.requires_grad_()
+    outputs = layer(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    (outputs[0] * drawn(torch, *outputs[0].shape, seed=5)).sum().backward()
+    gradients = [x.grad for x in inputs] + [p.grad for p in layer.parameters()]
+    return repr(layer), [outputs[0] * 1, *outputs[1:]], gradients, dict(layer.state_dict())
+
+
+@pytest.mark.parametrize("text", LAYERS)
+def test_a_layer_computes_what_pytorchs_does(alike, drawn, filled, text):
+    alike(lambda torch: [evaluated(torch, text, LAYERS[text], drawn, filled, t) for t in (True, False)], rtol=1e-4)
+
+
+@pytest.mark.parametrize("text", [t for t in LAYERS if t.endswith("()") and hasattr(
+    layer_of(tritonnet, t), "inplace")] + ["Dropout()", "LeakyReLU(0.2)", "ELU(0.5)", "Hardtanh(-1, 1)",
+                                           "Threshold(0.1, 2.0)", "CELU(0.4)"])
+def test_inplace_writes_into_the_input(alike, drawn, text):
+    def program(torch):
+        layer = layer_of(torch, text[:-1] + (", " if text[-2] != "(" else "") + "inplace=True)").eval()
+        leaf = drawn(torch, 3, 5)
+        leaf.requires_grad_()
+        x = leaf * 2
+        y = layer(x)
+        y.sum().backward()
+        return repr(layer), y is x, x.detach(), leaf.grad
+
+    alike(program)
+
+
+def test_an_inplace_activation_of_a_leaf_raises(alike):
+    alike(lambda torch: torch.nn.ReLU(inplace=True)(torch.ones(2, requires_grad=True)))
+
+
+CLASSES = [name for name in nn.modules.__all__ if name not in ("Module",)]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_constructors_take_what_pytorchs_take(torch, name):
+    ours = inspect.signature(getattr(nn, name).__init__).parameters.values()
+    theirs = inspect.signature(getattr(torch.nn, name).__init__).parameters.values()
+    ours = [(p.name, p.kind, p.default) for p in ours]
+    theirs = [(p.name, p.kind, p.default) for p in theirs]
+    if name in ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Sequential"):
+        assert [p[1:] for p in ours] == [p[1:] for p in theirs]
+    else:
+        assert ours == theirs
+
+
+MISTAKES = {
+    "groups": lambda nn: nn.Conv2d(3, 4, 3, groups=2),
+    "groups out": lambda nn: nn.Conv2d(4, 3, 3, groups=2),
+    "groups 0": lambda nn: nn.Conv2d(4, 4, 3, groups=0),
+    "same, stride": lambda nn: nn.Conv2d(3, 4, 3, padding="same", stride=2),
+    "dropout": lambda nn: nn.Dropout(2),
+    "dropout negative": lambda nn: nn.Dropout2d(-0.1),
+    "group norm": lambda nn: nn.GroupNorm(3, 4),
+    "hardtanh": lambda nn: nn.Hardtanh(2, 1),
+    "embedding": lambda nn: nn.Embedding(3, 4, padding_idx=5),
+    "bilinear": lambda nn: nn.Bilinear(0, 1, 2),
+    "unflatten": lambda nn: nn.Unflatten(1, 3.5),
+    "unflatten floats": lambda nn: nn.Unflatten(1, (2, 3.5)),
+    "linear": lambda nn: nn.Linear(3),
+    "linear keyword": lambda nn: nn.Linear(3, 4, colour=3),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_wrong_constructor_call_raises_what_pytorch_raises(alike, name):
+    alike(lambda torch: MISTAKES[name](torch.nn), types_only=name in ("unflatten", "linear", "linear keyword"))
+
+
+def test_unknown_padding(alike):
+    alike(lambda torch: torch.nn.Conv2d(3, 4, 3, padding="foo"), types_only=True)
+    alike(lambda torch: torch.nn.Conv2d(3, 4, 3, padding_mode="foo"), types_only=True)
+
+
+INPUTS = {
+    "BatchNorm1d(3)": (2, 3, 4, 5), "BatchNorm2d(3)": (2, 3), "Linear(3, 4)": (2, 5), "Conv2d(3, 4, 3)": (1, 1, 5, 5),
+    "LayerNorm(4)": (2, 5), "MaxPool2d(3)": (1, 1, 2, 2), "Unflatten(1, (2, 3))": (2, 5), "BatchNorm1d(4)": (1, 4),
+    "InstanceNorm2d(3)": (2, 3), "Softmax2d()": (2, 3), "PReLU(4)": (2, 3), "GLU()": (2, 3), "Softmax(3)": (2, 2),
+}
+
+
+@pytest.mark.parametrize("text", INPUTS)
+def test_a_wrong_input_raises_what_pytorch_raises(alike, text):
+    in_other_words = text in ("InstanceNorm2d(3)", "MaxPool2d(3)")
+    alike(lambda torch: layer_of(torch, text)(torch.ones(INPUTS[text])), types_only=in_other_words)
+
+
+def test_batch_norm_without_history_loads_old_files(alike, drawn):
+    def program(torch):
+        layer = torch.nn.BatchNorm1d(3)
+        state = {k: v for k, v in layer.state_dict().items() if k != "num_batches_tracked"}
+        return repr(layer.load_state_dict(state)), layer.num_batches_tracked
+
+    alike(program)
+
+
+def test_batch_norm_counts_and_averages(alike, drawn):
+    def program(torch):
+        layer = torch.nn.BatchNorm2d(3, momentum=None)
+        for i in range(3):
+            layer(drawn(torch, 4, 3, 2, 2, seed=i))
+        state = dict(layer.state_dict())
+        layer.reset_running_stats()
+        return {k: v * 1 for k, v in state.items()}, dict(layer.state_dict())
+
+    alike(program, rtol=1e-4)
+
+
+def test_embedding(alike, drawn):
+    def program(torch, **options):
+        layer = torch.nn.Embedding(7, 3, **options)
+        with torch.no_grad():
+            layer.weight.copy_(drawn(torch, 7, 3) * 3)
+        y = layer(torch.tensor([[1, 2, 2], [0, 6, 1]]))
+        (y * drawn(torch, 2, 3, 3)).sum().backward()
+        return repr(layer), y * 1, layer.weight.grad, layer.weight.detach()
+
+    alike(program)
+    alike(lambda torch: program(torch, padding_idx=2))
+    alike(lambda torch: program(torch, padding_idx=-1))
+    alike(lambda torch: program(torch, max_norm=1.0))
+    alike(lambda torch: program(torch, max_norm=1.5, norm_type=1.0))
+    alike(lambda torch: torch.nn.Embedding(4, 2)(torch.tensor([9])), types_only=True)
+    alike(lambda torch: torch.nn.Embedding(4, 2)(torch.tensor([1.0])))
+    alike(lambda torch: repr(torch.nn.Embedding.from_pretrained(torch.ones(3, 2), padding_idx=1)))
+    alike(lambda torch: torch.nn.Embedding.from_pretrained(torch.ones(3, 2))(torch.tensor([1, 2])))
+    alike(lambda torch: torch.nn.Embedding.from_pretrained(torch.ones(3)))
+    assert (nn.Embedding(4, 2, padding_idx=1).weight[1] == 0).all()
+    with pytest.raises(NotImplementedError):
+        nn.Embedding(4, 2, scale_grad_by_freq=True)(tritonnet.tensor([1]))
+
+
+def test_default_initialisations():
+    tritonnet.manual_seed(0)
+    for layer, fan_in in ((nn.Linear(400, 300), 400), (nn.Conv2d(16, 64, 5), 400), (nn.Conv1d(80, 64, 5), 400)):
+        bound = 1 / math.sqrt(fan_in)
+        for parameter in layer.parameters():
+            values = parameter.detach().numpy()
+            assert np.abs(values).max() <= bound and np.abs(values).max() > 0.9 * bound
+            assert abs(values.mean()) < 0.2 * bound
+            assert values.size < 1000 or abs(values.std() - bound / math.sqrt(3)) < 0.02 * bound
+    values = nn.Embedding(100, 200).weight.detach().numpy()
+    assert abs(values.mean()) < 0.03 and abs(values.std() - 1) < 0.03
+    for norm in (nn.BatchNorm2d(5), nn.LayerNorm(5), nn.GroupNorm(1, 5)):
+        assert (norm.weight == 1).all() and (norm.bias == 0).all()
+    tritonnet.manual_seed(3)
+    first = nn.Linear(3, 3).weight
+    tritonnet.manual_seed(3)
+    assert (nn.Linear(3, 3).weight == first).all()
+
+
+def test_dropout_drops_and_scales():
+    tritonnet.manual_seed(0)
+    x = tritonnet.ones(200, 100)
+    y = nn.Dropout(0.25)(x)
+    dropped = (y == 0).float().mean().item()
+    assert abs(dropped - 0.25) < 0.02 and set(np.unique(y.numpy().round(4))) == {np.float32(0), np.float32(1.3333)}
+    assert nn.Dropout(0.25).eval()(x) is x and (nn.Dropout(1.0)(x) == 0).all()
+    planes = nn.Dropout2d(0.5)(tritonnet.ones(50, 20, 3, 3)).numpy()
+    assert ((planes == 0).all((2, 3)) | (planes == 2).all((2, 3))).all() and 0.4 < (planes == 0).mean() < 0.6
+    channels = nn.Dropout1d(0.5)(tritonnet.ones(200, 9)).numpy()
+    assert ((channels == 0).all(1) | (channels == 2).all(1)).all()
+    tritonnet.manual_seed(1)
+    z = tritonnet.randn(400, 400)
+    dropped = nn.AlphaDropout(0.3)(z)
+    assert abs(dropped.mean().item()) < 0.02 and abs(dropped.std().item() - 1) < 0.02
+    assert (nn.AlphaDropout(1.0)(x) == 0).all()
+    leaf = tritonnet.ones(1000, requires_grad=True)
+    y = nn.Dropout(0.5)(leaf)
+    y.sum().backward()
+    assert (leaf.grad == y.detach()).all()
+    y = nn.Dropout(0.5, inplace=True)(x)
+    assert y is x and (x == 0).any()
+
+
+def test_random_leaky_relu_stays_between_its_slopes():
+    x = -tritonnet.ones(100)
+    y = nn.RReLU(0.1, 0.4)(x)
+    assert -0.4 <= y.min().item() < y.max().item() <= -0.1
+    assert (nn.RReLU(0.1, 0.3).eval()(x) + 0.2).abs().max().item() < 1e-6
+    assert nn.RReLU(inplace=True)(x) is x
+
+
+def test_a_custom_layer_and_loss_run_as_in_pytorch(alike, drawn, filled):
+    def program(torch):
+        nn = torch.nn
+
+        class Gate(nn.Module):
+            def __init__(self, size):
+                super().__init__()
+                self.inner = nn.Linear(size, size)
+                self.amount = nn.Parameter(torch.tensor(0.5))
+
+            def forward(self, x):
+                return x + self.amount * torch.sigmoid(self.inner(x)) * x
+
+        class Focal(nn.Module):
+            def __init__(self, gamma=2.0):
+                super().__init__()
+                self.gamma = gamma
+
+            def forward(self, logits, target):
+                p = nn.functional.log_softmax(logits, dim=1).exp()
+                p = p.gather(1, target.unsqueeze(1)).squeeze(1)
+                return (-((1 - p) ** self.gamma) * torch.log(p)).mean()
+
+        m = filled(torch, nn.Sequential(Gate(4), Gate(4)))
+        loss = Focal()(m(drawn(torch, 6, 4)), torch.tensor([0, 1, 2, 3, 0, 1]))
+        loss.backward()
+        return loss * 1, [p.grad for p in m.parameters()]
+
+    alike(program)

@@ -1,0 +1,396 @@
+"""Module: attributes, names, state, hooks, conversion, printing; each as PyTorch does it, messages included."""
+
+import copy
+import pickle
+
+import pytest
+
+import tritonnet
+from tritonnet import nn
+
+
+def net(torch):
+    nn = torch.nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 3)
+            self.norm = nn.BatchNorm2d(2)
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(8, 3))
+            self.tied = self.head[1]
+            self.scale = nn.Parameter(torch.ones(1))
+            self.register_buffer("steps", torch.zeros(2))
+            self.register_buffer("scratch", torch.ones(1), persistent=False)
+            self.nothing = None
+            self.register_parameter("empty", None)
+
+        def forward(self, x):
+            return self.head(self.norm(self.conv(x)).relu()) * self.scale
+
+    return Net()
+
+
+NAMES = {
+    "named_parameters": lambda torch: [n for n, _ in net(torch).named_parameters()],
+    "named_parameters prefix": lambda torch: [n for n, _ in net(torch).named_parameters("a", recurse=False)],
+    "named_parameters duplicates": lambda torch: [n for n, _ in net(torch).named_parameters(remove_duplicate=False)],
+    "named_buffers": lambda torch: [n for n, _ in net(torch).named_buffers()],
+    "named_modules": lambda torch: [n for n, _ in net(torch).named_modules()],
+    "named_modules duplicates": lambda torch: [n for n, _ in net(torch).named_modules(remove_duplicate=False)],
+    "named_children": lambda torch: [n for n, _ in net(torch).named_children()],
+    "counts": lambda torch: [len(list(f())) for f in (net(torch).parameters, net(torch).buffers, net(torch).modules,
+                                                       net(torch).children)],
+    "state_dict": lambda torch: {k: list(v.shape) for k, v in net(torch).state_dict().items()},
+    "state_dict prefix": lambda torch: list(net(torch).state_dict(prefix="m.")),
+    "state_dict positional": lambda torch: list(net(torch).state_dict({}, "m.")),
+    "versions": lambda torch: dict(net(torch).state_dict()._metadata),
+    "grads in state_dict": lambda torch: [v.requires_grad for v in net(torch).state_dict(keep_vars=True).values()],
+    "dir": lambda torch: [n for n in dir(net(torch)) if n in ("conv", "scale", "steps", "empty", "0", "forward")],
+    "repr": lambda torch: repr(net(torch)),
+    "train": lambda torch: [m.training for m in net(torch).eval().modules()],
+    "submodule": lambda torch: repr(net(torch).get_submodule("head.1")),
+    "parameter": lambda torch: list(net(torch).get_parameter("head.1.bias").shape),
+    "buffer": lambda torch: list(net(torch).get_buffer("norm.running_mean").shape),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_lists_its_parts(alike, name):
+    alike(NAMES[name])
+
+
+def broken(torch, action):
+    class Unfinished(torch.nn.Module):
+        def __init__(self):
+            action(self)
+
+    return Unfinished()
+
+
+MISTAKES = {
+    "before init, parameter": lambda torch: broken(torch, lambda m: setattr(m, "w", torch.nn.Parameter(torch.ones(1)))),
+    "before init, module": lambda torch: broken(torch, lambda m: setattr(m, "w", torch.nn.ReLU())),
+    "before init, buffer": lambda torch: broken(torch, lambda m: m.register_buffer("w", torch.ones(1))),
+    "before init, register": lambda torch: broken(torch, lambda m: m.register_parameter("w", None)),
+    "tensor for a parameter": lambda torch: setattr(net(torch), "scale", torch.ones(1)),
+    "number for a parameter": lambda torch: setattr(net(torch), "scale", 3),
+    "number for a module": lambda torch: setattr(net(torch), "conv", 3),
+    "number for a buffer": lambda torch: setattr(net(torch), "steps", "three"),
+    "parameter name": lambda torch: net(torch).register_parameter(3, None),
+    "parameter dot": lambda torch: net(torch).register_parameter("a.b", None),
+    "parameter empty": lambda torch: net(torch).register_parameter("", None),
+    "parameter taken": lambda torch: net(torch).register_parameter("conv", None),
+    "parameter tensor": lambda torch: net(torch).register_parameter("w", torch.ones(1)),
+    "buffer name": lambda torch: net(torch).register_buffer(3, None),
+    "buffer dot": lambda torch: net(torch).register_buffer("a.b", None),
+    "buffer empty": lambda torch: net(torch).register_buffer("", None),
+    "buffer taken": lambda torch: net(torch).register_buffer("conv", None),
+    "buffer list": lambda torch: net(torch).register_buffer("w", [1.0]),
+    "module number": lambda torch: net(torch).add_module("w", 3),
+    "module name": lambda torch: net(torch).add_module(3, torch.nn.ReLU()),
+    "module dot": lambda torch: net(torch).add_module("a.b", torch.nn.ReLU()),
+    "module empty": lambda torch: net(torch).add_module("", torch.nn.ReLU()),
+    "module taken": lambda torch: net(torch).add_module("steps", torch.nn.ReLU()),
+    "no attribute": lambda torch: net(torch).missing,
+    "no submodule": lambda torch: net(torch).get_submodule("head.7"),
+    "no module": lambda torch: net(torch).get_submodule("scale"),
+    "no parameter": lambda torch: net(torch).get_parameter("head.1.missing"),
+    "not a parameter": lambda torch: net(torch).get_parameter("steps"),
+    "not a buffer": lambda torch: net(torch).get_buffer("scale"),
+    "no forward": lambda torch: torch.nn.Module()(1),
+    "argument": lambda torch: torch.nn.Module(3),
+    "keyword": lambda torch: torch.nn.Module(size=3),
+    "train": lambda torch: net(torch).train("yes"),
+    "to integers": lambda torch: net(torch).to(torch.int64),
+    "load a list": lambda torch: net(torch).load_state_dict([1, 2]),
+    "load nothing": lambda torch: net(torch).load_state_dict({}),
+    "load more": lambda torch: net(torch).load_state_dict({**net(torch).state_dict(), "a.b": torch.ones(1)}),
+    "load other shapes": lambda torch: net(torch).load_state_dict({**net(torch).state_dict(), "scale": torch.ones(2)}),
+    "load other shapes, not strict": lambda torch: net(torch).load_state_dict({"scale": torch.ones(2)}, strict=False),
+    "load numbers": lambda torch: net(torch).load_state_dict({**net(torch).state_dict(), "scale": 1.0}),
+    "set submodule without a name": lambda torch: net(torch).set_submodule("", torch.nn.ReLU()),
+    "extra state": lambda torch: torch.nn.Module.get_extra_state(net(torch)),
+}
+NOT_WORD_FOR_WORD = {"before init, register", "extra state", "load numbers", "number for a buffer", "buffer list",
+                     "module number", "parameter tensor", "tensor for a parameter", "number for a parameter",
+                     "number for a module"}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_raises_what_pytorch_raises(alike, name):
+    alike(MISTAKES[name], types_only=name in NOT_WORD_FOR_WORD)
+
+
+def test_load_reports_what_it_did_not_find(alike):
+    alike(lambda torch: repr(net(torch).load_state_dict({"scale": torch.ones(1), "x": torch.ones(1)}, strict=False)))
+    alike(lambda torch: repr(net(torch).load_state_dict(net(torch).state_dict())))
+
+
+def test_a_loaded_model_computes_the_same(torch, drawn):
+    theirs = net(torch)
+    theirs(torch.randn(4, 1, 4, 4))
+    theirs.eval()
+    ours = net(tritonnet)
+    ours.load_state_dict({k: tritonnet.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
+    x = drawn(torch, 5, 1, 4, 4)
+    assert torch.allclose(torch.tensor(ours.eval()(tritonnet.tensor(x.numpy())).detach().numpy()), theirs(x), atol=1e-5)
+
+
+def test_loading_copies_in_place_unless_assign():
+    layer, other = nn.Linear(2, 3), nn.Linear(2, 3)
+    weight = layer.weight
+    layer.load_state_dict(other.state_dict())
+    assert layer.weight is weight and (weight == other.weight).all()
+    assert layer.weight.data_ptr() != other.weight.data_ptr()
+    layer.load_state_dict({k: v.double() for k, v in other.state_dict().items()}, assign=True)
+    assert layer.weight is not weight and layer.weight.dtype is tritonnet.float64
+    assert isinstance(layer.weight, nn.Parameter) and layer.weight.requires_grad
+
+
+def test_an_attribute_moves_between_the_registries():
+    m = nn.Module()
+    m.x = 3
+    m.x = nn.Parameter(tritonnet.ones(1))
+    assert "x" in m._parameters and "x" not in m.__dict__
+    m.x = None
+    assert m.x is None and "x" in m._parameters
+    del m.x
+    m.x = nn.ReLU()
+    assert "x" in m._modules
+    m.x = None
+    assert m.x is None and "x" in m._modules
+    m.y = nn.Buffer(tritonnet.ones(1), persistent=False)
+    assert list(m.state_dict()) == [] and [n for n, _ in m.named_buffers()] == ["y"]
+    m.y = tritonnet.zeros(2)
+    assert m.y.shape == (2,) and list(m.state_dict()) == []
+    m.z = nn.Buffer(tritonnet.ones(1))
+    assert list(m.state_dict()) == ["z"]
+    del m.y, m.z
+    assert not list(m.buffers())
+
+
+def test_a_change_of_the_registry_shows_at_once():
+    m = nn.Sequential(nn.ReLU(), nn.ReLU())
+    m._modules["1"] = nn.Tanh()
+    assert isinstance(m[1], nn.Tanh)
+
+
+def test_conversion_keeps_parameters_and_integers():
+    m = net(tritonnet)
+    weight = m.conv.weight
+    m.conv.weight.grad = tritonnet.ones_like(m.conv.weight)
+    m.to(tritonnet.float16)
+    assert m.conv.weight is weight and weight.dtype is tritonnet.float16 and weight.grad.dtype is tritonnet.float16
+    assert m.steps.dtype is tritonnet.float16 and m.norm.num_batches_tracked.dtype is tritonnet.int64
+    for cast, dtype in (("double", "float64"), ("bfloat16", "bfloat16"), ("half", "float16"), ("float", "float32")):
+        assert getattr(m, cast)() is m and weight.dtype is getattr(tritonnet, dtype)
+    assert m.to("cpu").to(tritonnet.zeros(1, dtype=tritonnet.float64)).conv.weight.dtype is tritonnet.float64
+    assert m.to(dtype=tritonnet.float32, device="cpu", non_blocking=True).type(tritonnet.float64) is m
+    with pytest.raises(TypeError):
+        m.to(1.5)
+    with pytest.raises(TypeError):
+        m.to(colour="red")
+    assert weight.requires_grad and m.scale.is_leaf
+
+
+def test_a_module_moves_to_the_device_and_back(simulated):
+    m = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    weight, before = m[0].weight, m[0].weight.detach().clone()
+    m.cuda()
+    assert m[0].weight is weight and weight.is_cuda and m[1].running_mean.is_cuda
+    assert m(tritonnet.ones(4, 2).cuda()).is_cuda
+    m.cpu()
+    assert not weight.is_cuda and (weight == before).all()
+    assert nn.Linear(2, 2, device="cuda").weight.is_cuda
+
+
+def test_requires_grad_and_zero_grad():
+    m = nn.Linear(2, 3)
+    m(tritonnet.ones(1, 2)).sum().backward()
+    m.zero_grad(set_to_none=False)
+    assert (m.weight.grad == 0).all()
+    m.zero_grad()
+    assert m.weight.grad is None
+    assert not any(p.requires_grad for p in m.requires_grad_(False).parameters())
+
+
+def test_apply_reaches_every_module_children_first(alike):
+    def program(torch):
+        seen = []
+        net(torch).apply(lambda m: seen.append(type(m).__name__))
+        return seen
+
+    alike(program)
+
+
+def test_modules_copy_and_pickle():
+    m = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.ParameterList([tritonnet.ones(2)]))
+    m[0].weight.no_decay = True
+    m[0].tied = m[0].weight
+    m[0].register_forward_hook(print)
+    for other in (copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
+        assert repr(other) == repr(m)
+        assert isinstance(other[0].weight, nn.Parameter) and other[0].weight is not m[0].weight
+        assert other[0].tied is other[0].weight and other[0].weight.no_decay
+        assert all((a == b).all() for a, b in zip(m.state_dict().values(), other.state_dict().values()))
+        assert list(other[0]._forward_hooks) == list(m[0]._forward_hooks)
+        with tritonnet.no_grad():
+            other[0].weight.zero_()
+    assert (m[0].weight != 0).all()
+    buffer = pickle.loads(pickle.dumps(nn.Buffer(tritonnet.ones(1), persistent=False)))
+    assert isinstance(buffer, nn.Buffer) and not buffer.persistent
+
+
+def test_parameters():
+    data = tritonnet.ones(2)
+    p = nn.Parameter(data)
+    assert p.requires_grad and p.is_leaf and p.data_ptr() == data.data_ptr()
+    assert repr(p) == "Parameter containing:\ntensor([1., 1.], requires_grad=True)"
+    assert type(p * 2) is tritonnet.Tensor and nn.Parameter().shape == (0,)
+    assert isinstance(nn.Parameter(p), nn.Parameter) and not nn.Parameter(data, requires_grad=False).requires_grad
+    with pytest.raises(TypeError):
+        nn.Parameter([1.0])
+    with pytest.raises(RuntimeError, match="floating point"):
+        nn.Parameter(tritonnet.tensor([1]))
+    assert nn.Parameter(tritonnet.tensor([1]), requires_grad=False).dtype is tritonnet.int64
+
+
+def hooked(torch, drawn, filled, register):
+    """The log of a run forward and backward with hooks on the second layer, the output and the gradients."""
+    log = []
+    m = filled(torch, torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)))
+    handles = register(m[1], log)
+    x = drawn(torch, 5, 3)
+    x.requires_grad_()
+    y = m(x)
+    y.sum().backward()
+    for handle in handles if isinstance(handles, (list, tuple)) else [handles]:
+        handle.remove()
+    count = len(log)
+    m(x).sum().backward()
+    return log, len(log) == count, y, x.grad, m[1].weight.grad
+
+
+def note(log, result=None):
+    def hook(module, *values):
+        log.extend(v.detach() * 1 if hasattr(v, "detach") else [t if t is None else t.detach() * 1 for t in v]
+                   if isinstance(v, tuple) else sorted(v) for v in values)
+        return result(*values) if result else None
+
+    return hook
+
+
+HOOKS = {
+    "forward": lambda m, log: m.register_forward_hook(note(log)),
+    "forward, changed": lambda m, log: m.register_forward_hook(note(log, lambda x, y: y * 2)),
+    "forward, kwargs": lambda m, log: m.register_forward_hook(note(log), with_kwargs=True),
+    "pre": lambda m, log: m.register_forward_pre_hook(note(log)),
+    "pre, changed": lambda m, log: m.register_forward_pre_hook(note(log, lambda x: x[0] * 2)),
+    "pre, tuple": lambda m, log: m.register_forward_pre_hook(note(log, lambda x: (x[0] * 2,))),
+    "pre, kwargs": lambda m, log: m.register_forward_pre_hook(note(log, lambda x, k: (x, k)), with_kwargs=True),
+    "pre, kwargs wrong": lambda m, log: m.register_forward_pre_hook(lambda *_: 3, with_kwargs=True),
+    "backward": lambda m, log: m.register_full_backward_hook(note(log)),
+    "backward, changed": lambda m, log: m.register_full_backward_hook(note(log, lambda dx, dy: (dx[0] * 2,))),
+    "backward, too many": lambda m, log: m.register_full_backward_hook(lambda m, dx, dy: dx * 2),
+    "backward pre": lambda m, log: m.register_full_backward_pre_hook(note(log, lambda dy: (dy[0] * 2,))),
+    "both": lambda m, log: (m.register_full_backward_hook(note(log)), m.register_full_backward_pre_hook(note(log))),
+    "order": lambda m, log: (m.register_forward_hook(lambda *_: log.append("first")),
+                             m.register_forward_hook(lambda *_: log.append("second")),
+                             m.register_forward_hook(lambda *_: log.append("prepended"), prepend=True)),
+}
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_hooks_see_and_change_what_pytorchs_do(alike, drawn, filled, name):
+    alike(lambda torch: hooked(torch, drawn, filled, HOOKS[name]))
+
+
+def test_backward_hook_where_no_input_needs_a_gradient(alike):
+    def program(torch):
+        m = torch.nn.Linear(2, 3)
+        seen = []
+        m.register_full_backward_hook(lambda m, dx, dy: seen.append((dx, dy[0] * 1)))
+        m(torch.ones(1, 2)).sum().backward()
+        return seen
+
+    ours = program(tritonnet)
+    assert ours[0][0] == (None,) and (ours[0][1] == 1).all()
+
+
+def test_a_hook_that_is_always_called_runs_after_an_error():
+    calls = []
+
+    class Fails(nn.Module):
+        def forward(self, x):
+            raise KeyError("forward")
+
+    m = Fails()
+    m.register_forward_hook(lambda m, x, y: calls.append(y), always_call=True)
+    m.register_forward_hook(lambda m, x, y: calls.append("never"))
+    m.register_forward_hook(lambda m, x, y: 1 / 0, always_call=True)
+    with pytest.warns(UserWarning, match="division by zero"), pytest.raises(KeyError, match="forward"):
+        m(1)
+    assert calls == [None]
+
+
+def test_backward_hooks_need_tensors():
+    class Pair(nn.Module):
+        def forward(self, x):
+            return {"y": x}
+
+    m = Pair()
+    m.register_full_backward_hook(lambda m, dx, dy: None)
+    with pytest.warns(UserWarning, match="should be a Tensor or a tuple"):
+        m(tritonnet.ones(1, requires_grad=True))
+
+
+def state_hooks(torch):
+    m = net(torch)
+    log = []
+    m.register_state_dict_pre_hook(lambda m, prefix, keep_vars: log.append(["pre", prefix, keep_vars]))
+    m.register_state_dict_post_hook(lambda m, state, prefix, meta: log.append(["post", len(state), prefix, meta]))
+    m.head._register_state_dict_hook(lambda m, state, prefix, meta: log.append(["head", prefix, meta]))
+    m.register_load_state_dict_pre_hook(lambda m, state, prefix, *rest: state.pop("old", None))
+    m._register_load_state_dict_pre_hook(lambda state, prefix, *rest: log.append(["load", prefix]))
+    m.register_load_state_dict_post_hook(lambda m, keys: keys.missing_keys.clear())
+    state = {**m.state_dict(), "old": torch.ones(1)}
+    del state["scale"]
+    return log, repr(m.load_state_dict(state))
+
+
+def test_state_hooks(alike):
+    alike(state_hooks)
+
+
+def test_extra_state_travels_along(alike):
+    def program(torch):
+        class Counts(torch.nn.Module):
+            calls = 0
+
+            def get_extra_state(self):
+                return {"calls": self.calls}
+
+            def set_extra_state(self, state):
+                self.calls = state["calls"]
+
+        one, two = Counts(), Counts()
+        one.calls = 7
+        two.load_state_dict(one.state_dict())
+        missing = two.load_state_dict({}, strict=False)
+        return list(one.state_dict()), two.calls, repr(missing)
+
+    alike(program)
+    alike(lambda torch: net(torch).load_state_dict({**net(torch).state_dict(), "_extra_state": 3}))
+
+
+def test_set_submodule():
+    m = net(tritonnet)
+    m.set_submodule("head.1", nn.Linear(8, 5))
+    assert m(tritonnet.ones(2, 1, 4, 4)).shape == (2, 5)
+    with pytest.raises(AttributeError, match="not an nn.Module"):
+        m.set_submodule("scale", nn.ReLU())
+    with pytest.raises(AttributeError, match="no attribute"):
+        m.set_submodule("tail", nn.ReLU(), strict=True)
+    with pytest.raises(ValueError):
+        m.set_submodule("tail", 3)
