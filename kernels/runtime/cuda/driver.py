@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import threading
 import weakref
 
@@ -31,6 +32,7 @@ class _Thread(threading.local):
 
 
 _thread = _Thread()
+os.register_at_fork(after_in_child=lambda: setattr(_thread, "driver", None))  # the next call finds out, and says so
 
 
 class CudaDriver(CaptureGuard):

@@ -1,6 +1,6 @@
 /* A libcuda.so.1 for tests: memory is the host's, copies and fills work and are captured into graphs, launches are
    counted and run nothing. It says it is two sm_90 devices. FAKE_CUDA_DRIVER sets the version, FAKE_CUDA_MEMORY the
-   bytes of memory per device. Development only: the library never compiles anything.
+   bytes of memory per device, FAKE_CUDA_SHARED those of shared memory per block. Development only: the library never compiles anything.
 
    cc -shared -fPIC -O2 -w -Wl,-soname,libcuda.so.1 -o libcuda.so.1 fake_libcuda.c */
 #include <stdio.h>
@@ -40,7 +40,9 @@ static int submit(void *stream, int kind, void *to, const void *from, size_t n, 
 }
 
 int any(void) { return NOT_FOUND; }
+static int max_shared = 232448;
 int cuInit(unsigned flags) {
+    if (getenv("FAKE_CUDA_SHARED")) max_shared = atoi(getenv("FAKE_CUDA_SHARED"));
     if (getenv("FAKE_CUDA_MEMORY")) total = strtoull(getenv("FAKE_CUDA_MEMORY"), 0, 10);
     return getenv("FAKE_CUDA_NO_DEVICE") ? NO_DEVICE : OK;
 }
@@ -53,7 +55,7 @@ int cuDeviceGet(int *d, int i) { *d = i; return OK; }
 int cuDeviceGetName(char *s, int n, int d) { snprintf(s, n, "Fake GPU"); return OK; }
 int cuDeviceTotalMem_v2(size_t *n, int d) { *n = total; return OK; }
 int cuDeviceGetAttribute(int *v, int which, int d) {
-    *v = which == 75 ? 9 : which == 76 ? 0 : which == 97 ? 232448 : which == 10 ? 32 : which == 39 ? 2048
+    *v = which == 75 ? 9 : which == 76 ? 0 : which == 97 ? max_shared : which == 10 ? 32 : which == 39 ? 2048
        : which == 16 ? 132 : which == 38 ? 50 << 20 : which == 82 ? 65536 : 1024;
     return OK;
 }
