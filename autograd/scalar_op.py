@@ -8,6 +8,8 @@ time of Python around it.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import operator
 
 from tritonnet.autograd import function
@@ -21,7 +23,7 @@ from tritonnet.kernels.elementwise import OPERATIONS, derivative
 class ScalarOp(Op):
     """An operation that has a definition in kernels/elementwise. `operands`: what its derivative takes."""
 
-    __slots__ = ("derivative", "gradient_of", "operands")
+    __slots__ = ("choice", "operands")
     definition = ""  # its name
     defaults = ()  # of its parameters
 
@@ -31,15 +33,15 @@ class ScalarOp(Op):
         out = getattr(elementwise, ctx.definition)(*args)
         wanted = tuple(n for n, parent in zip(d.inputs, ctx.parents) if parent is not None and n in d.gradients)
         if wanted:
-            ctx.gradient_of, ctx.derivative, pick = choice(ctx.definition, wanted)
-            ctx.operands = pick(*args, out)
+            ctx.choice = choice(ctx.definition, wanted)
+            ctx.operands = ctx.choice.pick(*args, out)
             for operand in ctx.operands:
                 if hasattr(operand, "shape"):
                     ctx.save(operand)
         return out
 
     def backward(ctx, grad):
-        return ctx.derivative(grad, *ctx.operands)
+        return ctx.choice.function(grad, *ctx.operands)
 
     def release(self):
         super().release()
@@ -52,9 +54,9 @@ class ScalarOp(Op):
     def differentiable_backward(self, grad):
         """The expressions of the derivative, evaluated on tensors: they are recorded in turn."""
         d = OPERATIONS[self.definition]
-        names = {n: self._with_history(d, n, operand) for n, operand in zip(self.gradient_of.operands, self.operands)}
+        names = {n: self._with_history(d, n, operand) for n, operand in zip(self.choice.operands, self.operands)}
         names["d" + d.output] = grad
-        found = {n: evaluated(d.gradients[n], names) for n in self.gradient_of.wanted}
+        found = {n: evaluated(d.gradients[n], names) for n in self.choice.wanted}
         return tuple(found.get(n) for n in d.inputs)
 
     def _with_history(self, d, name, operand):
@@ -77,39 +79,33 @@ def evaluated(text, names):
 
 
 class Choice:
-    """The gradients of the inputs `wanted`, and the names of the operands they take."""
+    """The gradients of the inputs `wanted`. `operands`: names of what they are computed from, as `pick` picks it."""
 
     def __init__(self, name, wanted):
-        self.wanted, found = wanted, derivative(name, wanted)
-        self.operands = found.saved + found.params
-        d = OPERATIONS[name]
-        arguments = ", ".join([*d.inputs, *d.params, d.output])
+        self.wanted, self.derivative, self.definition = wanted, derivative(name, wanted), OPERATIONS[name]
+        self.operands = self.derivative.saved + self.derivative.params
+        arguments = ", ".join([*self.definition.inputs, *self.definition.params, self.definition.output])
         self.pick = eval(f"lambda {arguments}: ({''.join(o + ', ' for o in self.operands)})")
-        compute = found.function
-        if wanted == d.inputs[: len(wanted)]:
-            self.function = compute
-        elif len(wanted) == 1:
-            before = (None,) * d.inputs.index(wanted[0])
-            self.function = lambda *args: (*before, compute(*args))
-        else:
-            self.function = lambda *args: self._spread(d.inputs, compute(*args))
 
-    def _spread(self, inputs, gradients):
-        """Gradients at the places of their inputs, None elsewhere."""
-        by_name = dict(zip(self.wanted, gradients))
-        return tuple(by_name.get(name) for name in inputs)
-
-
-_choices: dict = {}
+    @functools.cached_property
+    def function(self):
+        """f(gradient, *operands): the gradients at the places of their inputs, None elsewhere."""
+        compute, inputs, wanted = self.derivative.function, self.definition.inputs, self.wanted
+        if self.derivative.passes_on:
+            found = tuple(n in wanted or None for n in inputs)
+            return lambda gradient: tuple([n and gradient for n in found])
+        if wanted == inputs[: len(wanted)]:
+            return compute
+        if len(wanted) == 1:
+            before = (None,) * inputs.index(wanted[0])
+            return lambda *args: (*before, compute(*args))
+        return lambda *args: tuple(map(dict(zip(wanted, compute(*args))).get, inputs))
 
 
+@functools.cache
 def choice(name, wanted):
-    """(Choice, its function, its pick), made once per definition and inputs."""
-    key = name, wanted
-    if key not in _choices:
-        made = Choice(name, wanted)
-        _choices[key] = made, made.function, made.pick
-    return _choices[key]
+    """The Choice for these inputs of a definition."""
+    return Choice(name, wanted)
 
 
 def scalar_op(name, definition, doc, defaults=(), module="tritonnet.autograd.ops.elementwise"):
@@ -126,43 +122,55 @@ def scalar_op(name, definition, doc, defaults=(), module="tritonnet.autograd.ops
 
 
 def compiled_apply(cls):
-    """`Op.apply` for one class, without loops: as `function.apply`, `record` and `make` do it."""
-    d = OPERATIONS[cls.definition]
-    arguments = [*d.inputs, *(f"{p}={default!r}" for p, default in zip(d.params, cls.defaults)), *d.params[len(cls.defaults):]]
-    lines = [f"def apply({', '.join(arguments)}):"]
-    for n in d.inputs:
-        lines += [f"    if isinstance({n}, Tensor): {n}_array, {n}_tracked = {n}.array, {n}.requires_grad",
-                  f"    else: {n}_array, {n}_tracked = {n}, False"]
-    passed = ", ".join([f"{n}_array" for n in d.inputs] + list(d.params))
-    lines += [f"    out = compute({passed})", "    t = new(Tensor)", "    t.array = out", "    t.grad = t.base = None"]
-    if d.gradients:
-        differentiable = [n for n in d.inputs if n in d.gradients]
-        lines.append(f"    if ({' or '.join(f'{n}_tracked' for n in differentiable)}) and state.grad:")
-        lines.append("        node = new(cls)")
-        edges = [f"(({n}.node if {n}.base is None else current_node({n})) or {n}) if {n}_tracked else None"
-                 if n in d.gradients else "None" for n in d.inputs]
-        lines.append(f"        node.parents = ({', '.join(edges)},)")
-        mask = " + ".join(f"{1 << i} * {n}_tracked" if i else f"{n}_tracked" for i, n in enumerate(differentiable))
-        lines += [f"        made = choices[{mask}]",
-                  f"        node.gradient_of, node.derivative, pick = made or choose({mask})",
-                  f"        saved = node.operands = pick({passed}, out)"]
-        if len(d.inputs) + len(d.params) > 1:
-            lines.append("        node.saved = tuple([a for a in saved if hasattr(a, 'shape')])")
-        else:
-            lines.append("        node.saved = saved")
-        lines += ["        node.hooks = None", "        node.shape, node.dtype = out.shape, out.dtype",
-                  "        node.seq = next(clock)", "        t.node, t.requires_grad = node, True", "        return t"]
-    lines += ["    t.node, t.requires_grad = None, False", "    return t"]
-    choices = [None] * (1 << len(d.gradients))
-
-    def choose(mask):
-        differentiable = [n for n in d.inputs if n in d.gradients]
-        choices[mask] = choice(cls.definition, tuple(n for i, n in enumerate(differentiable) if mask >> i & 1))
-        return choices[mask]
-
+    """`Op.apply` for one class, written out: as `function.apply`, `record` and `make` do it, without loops and calls."""
     from tritonnet.autograd.views import current_node
 
-    scope = {"cls": cls, "Tensor": function.Tensor, "compute": getattr(elementwise, cls.definition), "new": object.__new__,
-             "state": state, "current_node": current_node, "choices": choices, "choose": choose, "clock": clock}
+    d = OPERATIONS[cls.definition]
+    differentiable = [n for n in d.inputs if n in d.gradients]
+    defaults = [f"{p}={default!r}" for p, default in zip(d.params, cls.defaults)]
+    lines = [f"def apply({', '.join([*d.inputs, *defaults, *d.params[len(defaults):]])}):"]
+    several = len(d.inputs) > 1 or bool(d.params)
+    if several:
+        lines.append(f"    numbers = {bool(d.params)}")
+    for n in d.inputs:
+        lines += [f"    if isinstance({n}, Tensor):",
+                  f"        {n}_array = {n}.array",
+                  f"        {n}_tracked = {n}.requires_grad",
+                  "    else:",
+                  f"        {n}_array = {n}",
+                  f"        {n}_tracked = False",
+                  *(["        numbers = True"] if several else [])]
+    passed = [f"{n}_array" for n in d.inputs] + list(d.params)
+    lines += [f"    out = compute({', '.join(passed)})", "    t = new(Tensor)", "    t.array = out", "    t.grad = t.base = None"]
+    scope = {"cls": cls, "Tensor": function.Tensor, "compute": getattr(elementwise, cls.definition), "state": state,
+             "new": object.__new__, "current_node": current_node, "clock": clock}
+    if differentiable:
+        edges = [f"(({n}.node if {n}.base is None else current_node({n})) or {n}) if {n}_tracked else None"
+                 if n in differentiable else "None" for n in d.inputs]
+        lines += [f"    if ({' or '.join(f'{n}_tracked' for n in differentiable)}) and state.grad:",
+                  "        node = new(cls)",
+                  f"        node.parents = {', '.join(edges)},"]
+        values = dict(zip([*d.inputs, *d.params, d.output], [*passed, "out"]))
+        for k, wanted in enumerate(wishes(differentiable)):
+            scope[f"choice{k}"] = made = choice(cls.definition, wanted)
+            lines += [f"        {'elif' if k else 'if'} {' and '.join(f'{n}_tracked' for n in wanted)}:",
+                      f"            node.choice = choice{k}",
+                      f"            saved = ({''.join(values[o] + ', ' for o in made.operands)})"]
+        lines += ["        node.operands = saved",
+                  f"        node.saved = {'arrays(saved) if numbers else saved' if several else 'saved'}",
+                  "        node.hooks = None",
+                  "        node.shape = out.shape",
+                  "        node.dtype = out.dtype",
+                  "        node.seq = next(clock)",
+                  "        t.node = node",
+                  "        t.requires_grad = True",
+                  "        return t"]
+        scope["arrays"] = lambda saved: tuple([a for a in saved if hasattr(a, "shape")])
+    lines += ["    t.node = None", "    t.requires_grad = False", "    return t"]
     exec(compile("\n".join(lines), f"<apply of {cls.__name__}>", "exec"), scope)
     return scope["apply"]
+
+
+def wishes(names):
+    """Every non-empty choice of names, the larger ones first."""
+    return [wanted for k in range(len(names), 0, -1) for wanted in itertools.combinations(names, k)]

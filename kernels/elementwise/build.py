@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import math
 import warnings
 
 import numpy as np
 
 from tritonnet.kernels import strided
-from tritonnet.kernels.dtypes import bool_, float32, float64, int8
+from tritonnet.kernels.dtypes import bool_, int8
 from tritonnet.kernels.elementwise import call, device, host
 from tritonnet.kernels.elementwise.call import Operation
-from tritonnet.kernels.elementwise.definitions import LOGICAL, OPERATIONS, SAME
+from tritonnet.kernels.elementwise.definitions import BOOL, FLOAT, LOGICAL, OPERATIONS, SAME
 from tritonnet.kernels.elementwise.expression import Program, names_in
-from tritonnet.kernels.elementwise.numpy_functions import FUNCTIONS
+from tritonnet.kernels.elementwise.numpy_functions import CAREFUL, FUNCTIONS
 
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=__name__)  # of functions made by `compiled`
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tritonnet\.kernels\.elementwise")  # see `compiled`
 
 
 def _no_zero_division(operands, compute):
@@ -78,41 +80,100 @@ def function(name):
 
 
 def compiled(op: Operation, result):
-    """A Python function for an operation, with the way for small float arrays on the host written out.
+    """A Python function for an operation, with what is small or dense on the host written out before `op` is asked.
 
-    Small arrays of one float type, and numbers beside them, meet the expression itself; all else goes to `op`. np.errstate
-    would cost more than the arithmetic there, so NumPy's warnings about infinities and NaN are filtered instead.
+    Small arrays of one type, and numbers beside them, meet the expression itself, with its numbers as arrays (which
+    NumPy takes twice as fast). np.errstate would cost more than the arithmetic there, so NumPy's warnings about
+    infinities and NaN are filtered instead; where they are errors, and where shapes do not fit, `op` takes over.
     """
     program = op.program
-    inputs, params = ", ".join(program.inputs), ", ".join(program.params)
     arguments = ", ".join([*program.inputs, *program.params])
-    single_result = len(program.results) == 1
-    lines = [f"def function({arguments}{', out=None' if single_result else ''}):"]
-    general = f"    return op(({inputs},), ({params}{',' if params else ''}){', out' if single_result else ''})"
+    everything = f"({', '.join(program.inputs)},), ({''.join(p + ', ' for p in program.params)})"
+    one = len(program.results) == 1
+    lines = [f"def function({arguments}{', out=None' if one else ''}):"]
+    scope = {"op": op, "ndarray": np.ndarray, "asarray": np.asarray, "dense": host.dense, "copyto": np.copyto,
+             "as_array": as_array, "program": program, "boolean": bool_, "__name__": __name__} | FUNCTIONS
+    types = [t for t in ("float32", "float64", "int64") if t[0] in op.accepts or result == FLOAT and t[0] == "f"]
+    if result not in (SAME, BOOL) or op.check is not None or program.params:
+        types = [t for t in types if t != "int64"]
+    types = [] if result == LOGICAL else types
     plain = [n for n in program.inputs if n not in program.conditions]
-    if result != LOGICAL and "f" in op.accepts:
-        dtype = " else ".join(f"{n}.dtype if type({n}) is ndarray" for n in plain) + " else None"
-        fits = [f"({n}.dtype is d and {n}.nbytes < {host.SMALL} if type({n}) is ndarray else "
-                f"type({n}) is float or type({n}) is int)" for n in plain]
-        fits += [f"type({n}) is ndarray and {n}.dtype is boolean and {n}.nbytes < {host.SMALL}" for n in program.conditions]
-        lines += [f"    {'if out is None:' if single_result else 'if True:'}",
-                  f"        d = {dtype}",
-                  f"        if (d is float32 or d is float64) and {' and '.join(fits)}:",
-                  "            try:"]
-        for name, text in program.results.items():
-            lines += ["                " + line for line in host.expression_lines(text, name)]
-        lines += ["            except (ValueError, RuntimeWarning):  # shapes that do not broadcast, or warnings that are errors",
-                  f"            {general}"]
-        results = [f"{r} if type({r}) is ndarray else asarray({r})" for r in program.results]
-        lines.append(f"            return {', '.join(results)}")
-    lines.append(general)
-    scope = {"op": op, "ndarray": np.ndarray, "asarray": np.asarray, "float32": float32, "float64": float64,
-             "boolean": np.dtype(bool), "__name__": __name__}
-    scope |= {step.function: FUNCTIONS[step.function] for step in program.steps}
+    small = [f"type({n}) is ndarray and {n}.dtype is boolean and {n}.nbytes < {host.SMALL}" for n in program.conditions]
+    for numbers in (False, True) if types and len(plain) > 1 else (False,) if types else ():
+        if numbers:  # beside numbers, or of several types
+            lines.append(f"    d = {' else '.join(f'{n}.dtype if type({n}) is ndarray' for n in plain)} else None")
+            number = "type({0}) is int or type({0}) is float" + (" and d is not int64" if "int64" in types else "")
+            fits = [f"({n}.nbytes < {host.SMALL} and {n}.dtype is d if type({n}) is ndarray else {number.format(n)})"
+                    for n in plain]
+            lines.append(f"    if {' and '.join(fits + small)}:")
+        else:
+            first, *others = plain
+            fits = [f"type({n}) is ndarray" for n in plain] + [f"{n}.nbytes < {host.SMALL}" for n in plain]
+            lines += [f"    if {' and '.join(fits + small)}:", f"        d = {first}.dtype"]
+            lines.append(f"        if {' and '.join(f'{n}.dtype is d' for n in others) or 'True'}:")
+        lines.append("            try:")
+        for name in types:
+            lines.append(f"                if d is {name}:")
+            dtype = scope[name] = np.dtype(name)
+            scope[f"numbers_{name}"] = KNOWN.setdefault(name, {})
+            statements = [f"if type({n}) is not ndarray: {n} = numbers_{name}.get({n}) or as_array({n}, {name}, numbers_{name})"
+                          for n in plain] if numbers else []
+            for r, text in program.results.items():
+                statements += host.expression_lines(with_arrays(text, dtype, scope), r)
+            returned = ", ".join(f"{r} if type({r}) is ndarray else asarray({r})" for r in program.results)
+            if one:
+                lines += ["                    if out is None:",
+                          *("                        " + line for line in [*statements, f"return {returned}"]),
+                          "                    if type(out) is ndarray and out.dtype is d:",
+                          *("                        " + line for line in [*in_place(program, statements), "return out"])]
+            else:
+                lines += ["                    " + line for line in [*statements, f"return {returned}"]]
+        lines += ["            except (ValueError, OverflowError, RuntimeWarning):", "                pass"]
+    if "float32" in types and result != BOOL and not program.conditions:
+        lines += [f"    {'if out is None' if one else 'if True'}:",
+                  f"        found = dense(program, {everything})",
+                  "        if found is not None:",
+                  "            return found"]
+    lines.append(f"    return op({everything}{', out' if one else ''})")
     exec(compile("\n".join(lines), f"<{program.name}>", "exec"), scope)
     made = scope["function"]
     made.__name__ = made.__qualname__ = program.name
     return made
+
+
+KNOWN: dict = {}  # name of a type -> {number: array without dimensions}
+ZEROS = {np.dtype(name): np.zeros((), name) for name in ("float32", "float64", "int64")}
+
+
+def as_array(number, dtype, known):
+    """A Python number as an array of this type, kept for the next time; but not 0, because 0.0 and -0.0 differ."""
+    if number == 0:
+        return ZEROS[dtype] if math.copysign(1, number) > 0 else number
+    if len(known) > 1000:
+        known.clear()
+    known[number] = made = np.array(number, dtype)
+    return made
+
+
+def with_arrays(text, dtype, scope):
+    """An expression whose numbers are names of arrays of this type, which are put into the scope."""
+
+    class Name(ast.NodeTransformer):
+        def visit_Constant(self, node):
+            name = f"{dtype.name}_{len(scope)}"
+            scope[name] = np.array(node.value, dtype)
+            return ast.copy_location(ast.Name(name, ast.Load()), node)
+
+    return "; ".join(ast.unparse(Name().visit(ast.parse(part.strip()))) for part in text.split(";"))
+
+
+def in_place(program, statements):
+    """The statements with their result in `out`: by its last function itself, if that is all there is."""
+    result, = program.results
+    if len(program.steps) == 1 and program.steps[0].function not in CAREFUL:
+        step = program.steps[0]
+        return [f"{step.function}({', '.join(map(str, step.operands))}, out=out)"]
+    return [*statements, f"copyto(out, {result})"]
 
 
 def cast(x, dtype):

@@ -64,13 +64,17 @@ class Operation:
         operands = [a if hasattr(a, "shape") else _number(a, compute) for a in operands]
         if self.check is not None:
             self.check(operands, compute)
+        params = [_number(p, compute) for p in params]
         if out is None:
+            if place is None and sum([a.size for a in ranked]) < 16384:
+                outs = host.evaluate_small(self.program, operands, params, compute, result)
+                return outs[0] if len(outs) == 1 else tuple(outs)
             outs = fresh(shape, result, len(self.program.results), ranked, place)
         else:
             outs, operands = [out], _apart(out, operands)
             _check_out(out, shape, result)
         run = host.evaluate if place is None else device.evaluate
-        run(self.program, operands, [_number(p, compute) for p in params], compute, outs[0].shape, outs)
+        run(self.program, operands, params, compute, outs[0].shape, outs)
         return outs[0] if len(outs) == 1 else tuple(outs)
 
 

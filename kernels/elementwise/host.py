@@ -10,6 +10,7 @@ import functools
 
 import numpy as np
 
+from tritonnet.kernels.dtypes import float32, float64
 from tritonnet.kernels.elementwise.expression import Program, Ref
 from tritonnet.kernels.elementwise.layout import memory_order, steps
 from tritonnet.kernels.elementwise.numpy_functions import CAREFUL, FUNCTIONS
@@ -84,6 +85,58 @@ def last_write(steps, i):
     """Whether no later step reads an input, so that the result of step i may overwrite one."""
     return not any(isinstance(o, str) for step in steps[i + 1:] for o in step.operands) and (
         steps[i].function not in CAREFUL)
+
+
+def dense(program, operands, params):
+    """The results for C-contiguous arrays of one shape and one float type, and numbers; None for anything else."""
+    shape = dtype = None
+    for a in operands:
+        if type(a) is np.ndarray:
+            if shape is None:
+                shape, dtype = a.shape, a.dtype
+                if dtype is not float32 and dtype is not float64 or a.nbytes < SMALL:
+                    return None
+            if a.shape != shape or a.dtype is not dtype or not a.flags.c_contiguous:
+                return None
+        elif type(a) is not float and type(a) is not int:
+            return None
+    if shape is None:
+        return None
+    outs = [host.empty(shape, dtype) for _ in program.results]
+    size, run = outs[0].size, body(program, False)
+    try:
+        if size < host.SPLIT:
+            run(dtype, *outs, *operands, *params)
+        else:
+            flat = [a.reshape(-1) if type(a) is np.ndarray else a for a in (*outs, *operands)]
+
+            def part(i, j):
+                run(dtype, *[a[i:j] if type(a) is np.ndarray else a for a in flat], *params)
+
+            host.parallel(part, size, size, host.PIECE if len(program.steps) > 1 else None)
+    except RuntimeWarning:  # only where warnings are errors
+        return None
+    return outs[0] if len(outs) == 1 else tuple(outs)
+
+
+@functools.cache
+def small(program):
+    """The expressions as a function of inputs and params: a tuple of arrays."""
+    arguments = ", ".join([*program.inputs, *program.params])
+    lines = [line for r, text in program.results.items() for line in expression_lines(text, r)]
+    returned = f"return ({''.join(f'asarray({r}), ' for r in program.results)})"
+    scope = {"asarray": np.asarray, "__name__": __name__} | FUNCTIONS
+    exec("\n    ".join([f"def run({arguments}):", *lines, returned]), scope)
+    return scope["run"]
+
+
+def evaluate_small(program, operands, params, compute, dtype):
+    """Fresh results of this type, without pieces and buffers."""
+    operands = [_as(a, compute, name in program.conditions) if isinstance(a, np.ndarray) else a
+                for a, name in zip(operands, program.inputs)]
+    with np.errstate(all="ignore"):
+        found = small(program)(*operands, *params)
+    return [a if a.dtype == dtype else a.astype(dtype) for a in found]
 
 
 def evaluate(program, operands, params, compute, shape, outs):

@@ -97,7 +97,7 @@ def _erf32(x, out):
 def erf(x, out=None):
     """The error function of a float32 or float64 array (or NumPy scalar) or number."""
     x = np.asarray(x)
-    out = np.empty(x.shape, x.dtype) if out is None else out
+    out = np.empty_like(x) if out is None else out
     if not x.ndim:
         out[()] = erf(x.reshape(1))[0]
     elif out.dtype == np.float32:

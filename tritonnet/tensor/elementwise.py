@@ -91,6 +91,17 @@ def sub(input, other, *, alpha=1):
     return ops.Sub.apply(input, other if alpha == 1 else _scaled(other, alpha, input.array.dtype))
 
 
+def _scaled_in_place(op):
+    """add_ or sub_."""
+    plain = in_place_method(op)
+
+    def method(self, other, *, alpha=1):
+        return plain(self, other if alpha == 1 else _scaled(other, alpha, self.array.dtype))
+
+    method.__doc__ = f"In place: {op.__doc__}"
+    return method
+
+
 def rsub(input, other, *, alpha=1):
     """other - alpha input."""
     return ops.Sub.apply(other, _scaled(input, alpha, input.array.dtype))
@@ -266,7 +277,8 @@ for _f in (add, sub, subtract, div, divide, pow, clamp, clip, clamp_min, clamp_m
     setattr(Elementwise, _f.__name__, _f)
 Elementwise.subtract, Elementwise.divide, Elementwise.clip = sub, div, clamp
 Elementwise.where = lambda self, condition, other: ops.Where.apply(condition, self, other)
-for _f in (add, sub, div, pow, clamp, clamp_min, clamp_max, lerp, addcmul, addcdiv, leaky_relu, elu, celu, threshold, hardtanh,
+for _f in (div, pow, clamp, clamp_min, clamp_max, lerp, addcmul, addcdiv, leaky_relu, elu, celu, threshold, hardtanh,
            nan_to_num):
     setattr(Elementwise, f"{_f.__name__}_", in_place(_f))
+Elementwise.add_, Elementwise.sub_ = _scaled_in_place(ops.Add), _scaled_in_place(ops.Sub)
 Elementwise.subtract_, Elementwise.divide_, Elementwise.clip_ = Elementwise.sub_, Elementwise.div_, Elementwise.clamp_

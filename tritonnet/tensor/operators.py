@@ -25,13 +25,21 @@ def _no_operand(other, error):
 
 def in_place_method(op):
     """A method that replaces self by op(self, …), written straight into its memory where nothing is recorded."""
+    made = []  # the function, when it is needed
 
     def method(self, *args):
-        if state.grad and (self.requires_grad or any([getattr(a, "requires_grad", False) for a in args])):
+        tracked, arrays = self.requires_grad, []
+        for a in args:
+            if isinstance(a, function.Tensor):
+                tracked = tracked or a.requires_grad
+                a = a.array
+            arrays.append(a)
+        if tracked and state.grad:
             return self._inplace(op, *args)
-        mine = self.array
-        getattr(kernels, op.definition)(mine, *[a.array if isinstance(a, function.Tensor) else a for a in args], out=mine)
-        tape.modified(mine)
+        if not made:
+            made.append(getattr(kernels, op.definition))
+        made[0](self.array, *arrays, out=self.array)
+        tape.modified(self.array)
         return self
 
     return method
