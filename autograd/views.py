@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tritonnet.autograd import tape
+from tritonnet.autograd import function, tape
 from tritonnet.autograd.function import Op, new
 from tritonnet.kernels import strided
 from tritonnet.kernels.arrays import is_host
@@ -27,6 +27,14 @@ def mark(out, base, op, args, kwargs):
         before = base.base
         step = (op, args, kwargs)
         out.base = View(base, (step,)) if before is None else View(before.root, (*before.path, step))
+
+
+def view_of(base, array, op, args):
+    """A tensor on `array`, the view op(base, *args) of a base that requires no gradient."""
+    view = function.make(array)
+    before = base.base
+    view.base = View(base, ((op, args, {}),)) if before is None else View(before.root, (*before.path, (op, args, {})))
+    return view
 
 
 def current_node(tensor):

@@ -20,7 +20,11 @@ class _Reduce(Op):
     """What backwards share: the input's shape and the axes."""
 
     def note(ctx, x, axis):
-        ctx.of, ctx.axes = x.shape, normal_axes(axis, x.ndim)
+        ctx.of, ctx.axis = x.shape, axis
+
+    @property
+    def axes(ctx):
+        return normal_axes(ctx.axis, len(ctx.of))
 
     def kept(ctx, array):
         """A result, or its gradient, with the reduced axes of length 1."""

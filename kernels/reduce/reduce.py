@@ -13,6 +13,9 @@ from tritonnet.kernels.runtime.host import parallel
 PIECE = 1 << 17  # elements: big sums are taken in such pieces, by both threads, and added up in float64
 
 
+WIDE = frozenset({np.dtype(np.float32), np.dtype(np.float64)})  # types that are their own accumulators
+
+
 # --- mirrors ---
 
 def _host(ufunc, x, axes, keepdims, dtype, acc=None):
@@ -66,6 +69,8 @@ def sum(x, axis=None, keepdims=False, dtype=None):
     """Sums; integers and bools give int64. dtype: convert first."""
     if dtype is not None and x.dtype != dtype:
         x = x.astype(dtype)
+    if axis is None and type(x) is np.ndarray and x.size < 8192 and x.dtype in WIDE:  # every loss: thin
+        return np.asarray(np.add.reduce(x, axis=None, keepdims=keepdims))
     axes, dtype = normal_axes(axis, x.ndim), x.dtype if is_float(x.dtype) else int64
     if x.ndim == 0:
         return x.astype(dtype)

@@ -17,6 +17,7 @@ from tritonnet.autograd.mode import state
 from tritonnet.autograd.ops.index import IndexGet, IndexPut, MaskedFill
 from tritonnet.autograd.ops.index.key import beside
 from tritonnet.autograd.ops.shape import Slice
+from tritonnet.autograd.views import view_of
 from tritonnet.kernels import index as kernels
 from tritonnet.kernels.arrays import DeviceArray, device_of, is_host
 from tritonnet.kernels.dtypes import bool_, int32, int64, uint8
@@ -140,7 +141,10 @@ def getitem(self, key):
     tensor([[2, 0],
             [5, 3]])
     """
-    basic, advanced = take_apart(key, self.array.shape)
+    a = self.array
+    if type(key) is int and type(a) is np.ndarray and not self.requires_grad and a.shape and -len(a) <= key < len(a):
+        return view_of(self, a[key, ...], Slice, ((key,),))  # what loops over data do: thin
+    basic, advanced = take_apart(key, a.shape)
     if advanced is None:
         return Slice.apply(self, basic)
     return IndexGet.apply(self if _whole(basic) else Slice.apply(self, basic), advanced)
