@@ -3,7 +3,7 @@
     copy_to(y, x): y_i = x_i for every index i, converted to y's type; x is broadcast by strides of 0.
 
 Neighbouring axes that lie densely behind each other in both arrays become one; what remains, up to six axes, is
-walked in the order of y's memory.
+walked in the order of y's memory. Where x and y are dense along different axes, tiles serve both (`transpose.py`).
 """
 
 from __future__ import annotations
@@ -12,20 +12,11 @@ import numpy as np
 
 from tritonnet.kernels.arrays.device_array import DeviceArray
 from tritonnet.kernels.dtypes import int32, int64
-from tritonnet.kernels.kernel import jit, kernel, tl
+from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.rows import walk
+from tritonnet.kernels.transpose import converted, tile_axes, transpose_copy
 
 MAX_RANK = 6
-
-
-@jit
-def converted(value, TYPE: tl.constexpr):
-    """value as TYPE; fp8 has no conversions of its own to anything but float32."""
-    if value.dtype.is_fp8():
-        value = value.to(tl.float32)
-    if TYPE.is_fp8():
-        value = value.to(tl.float32)
-    return value.to(TYPE)
 
 
 @kernel(flops=lambda n: 0, bytes=lambda x, y, n: n * (x.itemsize + y.itemsize))
@@ -106,6 +97,9 @@ def copy_to(y, x):
     if len(shape) > MAX_RANK:
         for i in range(y.shape[0]):
             copy_to(y[i], x[i])
+        return
+    if (axes := tile_axes(shape, xs, ys)) is not None:
+        transpose_copy(y, x, shape, xs, ys, *axes)
         return
     pad = (0,) * (MAX_RANK - len(shape))
     xs, ys = (tuple(None if step == 1 else step for step in steps) for steps in (xs, ys))

@@ -14,6 +14,7 @@ import types
 
 import numpy as np
 
+CONSTANTS = (bool, int, float, str, type(None), tuple, list, np.dtype)
 LOAD_GLOBAL = dis.opmap["LOAD_GLOBAL"]
 
 
@@ -99,7 +100,7 @@ def fingerprint(jit) -> str:
                 todo.append(value)
             elif hasattr(value, "raw_src"):  # a @triton.jit function
                 texts.append(value.src)
-            else:
+            elif isinstance(value, CONSTANTS) or type(value).__module__.startswith("triton"):
                 texts.append(f"{name} = {describe(value)}")
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
@@ -113,9 +114,10 @@ def describe(value) -> str:
         return f"dtype {value.name}"
     if hasattr(value, "key") and hasattr(value, "fn"):
         return f"function {value.key}"
-    if isinstance(value, (bool, int, float, str, type(None))):
+    if isinstance(value, CONSTANTS) or type(value).__module__.startswith("triton"):  # tl.float32 and its like
         return f"{type(value).__name__} {value!r}"
-    return type(value).__qualname__
+    raise TypeError(f"a kernel's constants are numbers, strings, None, dtypes, @jit functions and tuples of them, not "
+                    f"{type(value).__name__}")
 
 
 def real(value):

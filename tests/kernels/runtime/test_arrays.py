@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tritonnet.kernels import arrays
+from tritonnet.kernels import arrays, runtime
 from tritonnet.kernels.arrays import DeviceArray, empty, full, is_host, to_device, to_host, zeros
 
 DTYPES = ["?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8", ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn]
@@ -96,6 +96,18 @@ def test_copies_of_any_strides(computing, shape, axes):
     copy = array.copy()
     assert copy.contiguous and np.array_equal(copy.numpy(), host.transpose(axes))
     assert np.array_equal(array[::-1, 1:].copy().numpy(), host.transpose(axes)[::-1, 1:])
+
+
+@pytest.mark.parametrize("shape, axes", [
+    ((300, 520), (1, 0)), ((2, 9, 3, 10, 3, 12), (0, 5, 2, 3, 4, 1)), ((5, 33, 2, 40), (3, 0, 2, 1))])
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_transposes_go_tile_by_tile(computing, shape, axes, dtype):
+    host = random.standard_normal(shape).astype("f4")
+    array, names = to_device(host, computing).transpose(axes), []
+    with runtime.watching(lambda launch: names.append((launch.name, launch.bytes))):
+        copy = array.astype(dtype)
+    assert names == [("transpose_kernel", host.size * (4 + np.dtype(dtype).itemsize))]
+    assert np.array_equal(copy.numpy(), host.transpose(axes).astype(dtype))
 
 
 def test_copies_between_strided_arrays(computing):

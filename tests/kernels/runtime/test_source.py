@@ -56,6 +56,9 @@ def test_constants_described_alike_in_every_process():
     assert describe((1, True, 1.0, None, "a", np.dtype("f4"))) == (
         "(int 1, bool True, float 1.0, NoneType None, str 'a', dtype float32,)")
     assert describe(K.square) == f"function {K.square.key}"
+    assert describe(tl.float32) != describe(tl.float16) and describe(tl.constexpr(3)) == "int 3"
+    with pytest.raises(TypeError, match="constants are numbers.*, not dict"):
+        describe({})
 
 
 def test_declaring_kernels_imports_nothing():
