@@ -163,6 +163,7 @@ MISTAKES = {
     "divisor": "F.avg_pool2d(r(1, 1, 5, 5), 2, divisor_override=0)",
 }
 NOT_WORD_FOR_WORD = {
+    "ln", "pool stride",
     "ce class", "ce negative", "nll class", "bce range", "bce nan", "embedding", "pool small", "average small",
     "softshrink", "ce probabilities", "bn features", "conv double", "conv flat", "pool flat", "pad odd", "pad long",
     "pad reflect", "pad circular", "gn", "attention", "one_hot float", "hardtanh", "pool padding", "pad value",

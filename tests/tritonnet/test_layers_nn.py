@@ -138,6 +138,30 @@ def test_inplace_writes_into_the_input(alike, drawn, text):
     alike(program)
 
 
+ON_THE_DEVICE = [
+    "Linear(3, 4)", "Conv1d(2, 3, 4, padding='same')", "Conv2d(2, 3, 3)", "BatchNorm1d(3)", "BatchNorm2d(3)",
+    "Conv2d(2, 3, 3, padding=2, padding_mode='reflect')", "LayerNorm(4)", "GroupNorm(2, 4)", "RMSNorm(4)", "GELU()",
+    "InstanceNorm1d(3)", "MaxPool2d(2)", "AvgPool1d(2)", "AdaptiveAvgPool2d(1)", "PReLU(3, init=0.1)", "GLU()",
+    "Hardshrink()", "LogSoftmax(dim=0)", "CosineSimilarity()", "ConstantPad2d(1, 2.0)", "Bilinear(3, 4, 2)",
+]
+
+
+@pytest.mark.parametrize("text", ON_THE_DEVICE)
+def test_a_layer_on_the_device_agrees_with_the_host(simulated, drawn, filled, text):
+    def results(place):
+        layer = filled(tritonnet, layer_of(tritonnet, text)).to(place)
+        shapes = LAYERS[text] if isinstance(LAYERS[text], list) else [LAYERS[text]]
+        inputs = [drawn(tritonnet, *s, seed=9).to(place).requires_grad_() for s in shapes]
+        y = layer(*inputs)
+        (y * drawn(tritonnet, *y.shape, seed=5).to(place)).sum().backward()
+        assert y.is_cuda == (place == "cuda")
+        gradients = [t.grad for t in (*inputs, *layer.parameters())]
+        return [t.detach().cpu().numpy() for t in (y, *gradients, *layer.buffers())]
+
+    for found, expected in zip(results("cuda"), results("cpu"), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_an_inplace_activation_of_a_leaf_raises(alike):
     alike(lambda torch: torch.nn.ReLU(inplace=True)(torch.ones(2, requires_grad=True)))
 
@@ -194,7 +218,7 @@ INPUTS = {
 
 @pytest.mark.parametrize("text", INPUTS)
 def test_a_wrong_input_raises_what_pytorch_raises(alike, text):
-    in_other_words = text in ("InstanceNorm2d(3)", "MaxPool2d(3)")
+    in_other_words = text in ("InstanceNorm2d(3)", "MaxPool2d(3)", "LayerNorm(4)")
     alike(lambda torch: layer_of(torch, text)(torch.ones(INPUTS[text])), types_only=in_other_words)
 
 

@@ -31,30 +31,28 @@ def batch_norm(
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, whose sizes are normalized_shape."""
-    shape = _check_normalized(input, normalized_shape, weight, bias)
-    return LayerNorm.apply(input, shape, weight, bias, eps)
+    return LayerNorm.apply(input, normalized_shape, weight, bias, eps)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions; eps: that of the type unless given."""
-    shape = _check_normalized(input, normalized_shape, weight, None)
-    if eps is None:
-        eps = tritonnet.finfo(input.dtype).eps
+    shape = tuple(normalized_shape)
+    if input.array.shape[input.ndim - len(shape):] != shape or not shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], "
+            f"but got input of size {list(input.shape)}"
+        )
+    eps = tritonnet.finfo(input.dtype).eps if eps is None else eps
     if len(shape) == 1:
         return RMSNorm.apply(input, weight, eps)
+    if weight is not None and weight.array.shape != shape:
+        raise RuntimeError(f"Expected weight of shape {list(shape)} as normalized_shape says, got {list(weight.shape)}")
     flat = RMSNorm.apply(input.flatten(-len(shape)), None if weight is None else weight.flatten(), eps)
     return flat.reshape(input.shape)
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """(x - mean) / sqrt(var + eps) * weight + bias per sample and group of channels (dimension 1)."""
-    if input.ndim < 2:
-        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
-    if num_groups <= 0 or input.shape[1] % num_groups:
-        raise RuntimeError(
-            f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
-            f"{list(input.shape)} and num_groups={num_groups}"
-        )
     return GroupNorm.apply(input, num_groups, weight, bias, eps)
 
 
@@ -95,20 +93,3 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
 
     means = avg_pool1d(pad(squares, (size // 2, (size - 1) // 2)), size, stride=1)
     return input / (means.transpose(1, 2).reshape(input.shape) * alpha + k) ** beta
-
-
-def _check_normalized(input, normalized_shape, weight, bias):
-    """normalized_shape as a tuple; RuntimeError unless it ends input's shape and is that of weight and bias."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    for name, tensor in (("weight", weight), ("bias", bias)):
-        if tensor is not None and tensor.array.shape != shape:
-            raise RuntimeError(
-                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
-                f"{list(tensor.shape)} and normalized_shape = {list(shape)}"
-            )
-    if not shape or input.array.shape[-len(shape):] != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], "
-            f"but got input of size{list(input.shape)}"
-        )
-    return shape
