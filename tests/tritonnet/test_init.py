@@ -129,3 +129,15 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistakes(alike, name):
     alike(MISTAKES[name])
+
+
+def test_old_names_warn_and_fill(alike):
+    alike(lambda torch: torch.nn.init.constant(torch.empty(2, 2), 3.0))
+    alike(lambda torch: torch.nn.init.eye(torch.empty(2, 3)))
+    for name in ("uniform", "normal", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal",
+                 "orthogonal", "dirac"):
+        w = tritonnet.zeros(3, 3, 3)
+        with pytest.warns(FutureWarning, match=f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`"):
+            assert getattr(init, name)(w) is w and (w != 0).any()
+    with pytest.warns(FutureWarning):
+        init.sparse(tritonnet.zeros(4, 4), 0.5)

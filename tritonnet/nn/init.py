@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 
@@ -190,3 +191,23 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     for column in range(columns):
         tensor[tritonnet.randperm(rows, generator=generator)[:zeros].to(tensor.device), column] = 0
     return tensor
+
+
+def _old_name(fill):
+    """A function under the name it had before PyTorch marked in-place ones by an underscore."""
+    new = fill.__name__
+
+    @functools.wraps(fill)
+    def old(*args, **kwargs):
+        message = f"`nn.init.{new[:-1]}` is now deprecated in favor of `nn.init.{new}`."
+        warnings.warn(message, FutureWarning, stacklevel=2)
+        return fill(*args, **kwargs)
+
+    old.__name__, old.__doc__ = new[:-1], f"The old name of `{new}`."
+    return old
+
+
+uniform, normal, constant, eye, dirac = map(_old_name, (uniform_, normal_, constant_, eye_, dirac_))
+xavier_uniform, xavier_normal = _old_name(xavier_uniform_), _old_name(xavier_normal_)
+kaiming_uniform, kaiming_normal = _old_name(kaiming_uniform_), _old_name(kaiming_normal_)
+orthogonal, sparse = _old_name(orthogonal_), _old_name(sparse_)
