@@ -19,8 +19,8 @@ of the function is made whose globals hold the real modules, and Triton's functi
 """
 
 from __future__ import annotations
-
 import __future__
+
 import functools
 import hashlib
 import linecache

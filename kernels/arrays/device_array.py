@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from tritonnet.kernels.arrays import views
 from tritonnet.kernels.dtypes import TRITON_NAMES
 
@@ -45,7 +44,8 @@ class DeviceArray:
     # NumPy meets a device array only when operands of one operation lie in different places
 
     def __array_ufunc__(self, *args, **kwargs):
-        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, cuda:{self.device.index} and cpu!")
+        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, "
+                           f"cuda:{self.device.index} and cpu!")
 
     def __array_function__(self, *args, **kwargs):
         self.__array_ufunc__()

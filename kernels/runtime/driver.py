@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing
 
 import numpy as np
-
 from tritonnet.kernels.runtime.errors import CaptureError
 
 

@@ -80,16 +80,18 @@ class Pool:
         return Allocation(self, arena, ptr, nbytes, size)
 
     def _from_driver(self, size, name):
-        for recover in (self.release_cached, self.collect, None):
+        recoveries = [] if self.capturing else [self.collect, self.release_cached]  # nothing is freed during capture
+        while True:
             try:
                 ptr = self.driver.alloc(size, name)
+            except OutOfMemory as error:
+                if not recoveries:
+                    raise OutOfMemory(f"{name or 'array'}: no {size} bytes to be had ({error}); {self}") from None
+                recoveries.pop()()
+            else:
                 self.from_driver += 1
                 self.reserved += size
                 return ptr
-            except OutOfMemory as error:
-                if recover is None or self.capturing:  # nothing may be freed during capture
-                    raise OutOfMemory(f"{name or 'array'}: no {size} bytes to be had ({error}); {self}") from None
-            recover()
 
     def give_back(self, allocation):
         """Called when an allocation dies."""

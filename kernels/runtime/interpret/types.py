@@ -2,7 +2,6 @@
 
 import numpy as np
 import triton.language as tl
-
 from tritonnet.kernels.dtypes import TRITON_NAMES
 from tritonnet.kernels.runtime.source import triton_dtype
 

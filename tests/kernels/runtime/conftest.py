@@ -3,18 +3,15 @@
 import os
 
 import pytest
-
 from tritonnet.kernels import runtime
 
 FAKE = "TRITONNET_FAKE_CUDA" in os.environ  # set by fake_cuda.run
 
 
-@pytest.fixture(params=["simulated", pytest.param("cuda", marks=[] if FAKE else pytest.mark.gpu)])
+@pytest.fixture(params=["cuda"] if FAKE else ["simulated", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request):
     """A device of each kind."""
     if request.param == "simulated":
-        if FAKE:
-            pytest.skip("this process is there for the fake libcuda")
         with runtime.simulated(own_blocks=True) as device:
             yield device
     elif runtime.simulation_requested() or not runtime.is_available():

@@ -3,7 +3,6 @@
 import ml_dtypes
 import numpy as np
 import pytest
-
 from tritonnet.kernels import arrays, runtime
 from tritonnet.kernels.arrays import DeviceArray, empty, full, is_host, to_device, to_host, zeros
 
@@ -43,8 +42,8 @@ def test_a_host_array_may_change_after_the_upload(device):
 
 
 @pytest.mark.parametrize("key", [
-    np.s_[2], np.s_[-1, :, 3], np.s_[1:5:2, ::-3], np.s_[::-1, 7, ::-1], np.s_[:0], np.s_[..., 0], np.s_[None, 1, ..., None],
-    np.s_[:, None, 2:4], np.s_[4:2], np.s_[5, 39, 7], np.s_[...], np.s_[-100:100]])
+    np.s_[2], np.s_[-1, :, 3], np.s_[1:5:2, ::-3], np.s_[::-1, 7, ::-1], np.s_[:0], np.s_[..., 0],
+    np.s_[None, 1, ..., None], np.s_[:, None, 2:4], np.s_[4:2], np.s_[5, 39, 7], np.s_[...], np.s_[-100:100]])
 def test_views_follow_numpy(device, key):
     host = random.standard_normal((6, 40, 8))
     got = to_device(host, device)[key]
@@ -72,8 +71,9 @@ def test_views_share_memory(device):
     host = random.standard_normal((4, 3, 2)).astype("f4")
     array = to_device(host, device)
     for got, want in ((array.T, host.T), (array.transpose(1, 0, 2), host.transpose(1, 0, 2)),
-                      (array.transpose((2, -3, 1)), host.transpose(2, 0, 1)), (array.reshape(6, -1), host.reshape(6, 4)),
-                      (array[:, :, :1].reshape(12), host[:, :, :1].reshape(12)), (array[0].reshape(1, 6), host[:1].reshape(1, 6)),
+                      (array.transpose((2, -3, 1)), host.transpose(2, 0, 1)),
+                      (array.reshape(6, -1), host.reshape(6, 4)), (array[0].reshape(1, 6), host[:1].reshape(1, 6)),
+                      (array[:, :, :1].reshape(12), host[:, :, :1].reshape(12)),
                       (array[:, :1].broadcast_to((2, 4, 3, 2)), np.broadcast_to(host[:, :1], (2, 4, 3, 2)))):
         assert got.owner is array.owner and np.array_equal(got.numpy(), want)
 
@@ -149,7 +149,8 @@ def test_fills(computing, dtype, value):
 
 
 def test_fresh_memory_is_poisoned_in_tests(device):
-    assert np.isnan(empty((3,), np.float32, device).numpy()).all() and (empty((3,), np.int32, device).numpy() == -1).all()
+    assert np.isnan(empty((3,), np.float32, device).numpy()).all()
+    assert (empty((3,), np.int32, device).numpy() == -1).all()
     assert np.isnan(empty((3,), np.float64)).all()
 
 

@@ -13,14 +13,15 @@ NO_LIBCUDA = {"LD_LIBRARY_PATH": "", "TRITONNET_SIMULATE": ""}
 
 
 def python(code, **environment):
-    env = os.environ | environment
-    done = subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, env=env, cwd=fake_cuda.ROOT)
+    done = subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True,
+                          env=os.environ | environment, cwd=fake_cuda.ROOT)
     assert not done.returncode, done.stderr
     return done.stdout.strip()
 
 
 def test_simulated_by_environment():
-    code = "print(runtime.is_available(), runtime.device_count(), runtime.current_device().simulated, runtime.device(1))"
+    code = ("print(runtime.is_available(), runtime.device_count(), runtime.current_device().simulated, "
+            "runtime.device(1))")
     assert python(code, TRITONNET_SIMULATE="2") == "True 2 True cuda:1 (simulated)"
 
 

@@ -43,8 +43,10 @@ def test_the_shared_suite(folder):
 
 
 def test_properties(folder):
-    code = START + "print(runtime.device_count(), device, device.name, device.capability, " \
-                   "device.multi_processor_count, device.total_memory, device.driver.target)"
+    code = START + """
+print(runtime.device_count(), device, device.name, device.capability, device.multi_processor_count,
+      device.total_memory, device.driver.target)
+"""
     assert python(folder, code) == "2 cuda:0 Fake GPU (9, 0) 132 1073741824 cuda:90"
     assert python(folder, code, FAKE_CUDA_DRIVER="12040").endswith("cuda:90:old")
 
@@ -54,7 +56,8 @@ def test_a_launch_reaches_the_driver_as_packed(folder):
 y = empty((64,), np.float64, device)
 K.parameters[(7, 5)](y, True, -5, 2**40, 1.5, None, 0.25, num_warps=8)
 addresses = (ctypes.c_void_p * 8).from_address(fake.fake_last_params())
-kinds = ctypes.c_uint64, ctypes.c_int8, ctypes.c_int32, ctypes.c_int64, ctypes.c_float, ctypes.c_double, ctypes.c_uint64, ctypes.c_uint64
+from ctypes import c_double, c_float, c_int8, c_int32, c_int64, c_uint64
+kinds = c_uint64, c_int8, c_int32, c_int64, c_float, c_double, c_uint64, c_uint64
 values = [kind.from_address(a).value for kind, a in zip(kinds, addresses)]
 assert values == [y.ptr, 1, -5, 2**40, 1.5, 0.25, 0, 0], values
 print(fake.fake_launches(), [fake.fake_grid(i) for i in range(3)], fake.fake_threads(), fake.fake_loads())

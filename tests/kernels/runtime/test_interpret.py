@@ -10,13 +10,13 @@ pytest.importorskip("triton", reason="interprets Triton kernels")
 
 import triton
 import triton.language as tl
-
-from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import interpret
 from tritonnet.kernels.runtime import OutOfBounds
 from tritonnet.kernels.runtime.compiler import compile_fully
 from tritonnet.kernels.runtime.driver import Target
 from tritonnet.kernels.runtime.signature import Specialisation
+
+from tests.kernels.runtime import sample_kernels as K
 
 random = np.random.default_rng(0)
 
@@ -103,7 +103,10 @@ def raises(error, call, *words):
 
 def test_out_of_bounds():
     x, y = normal(100), np.zeros(128, np.float32)
-    shifted = lambda *args: interpret(K.shifted, (1,), *args, BLOCK=64)
+
+    def shifted(*args):
+        interpret(K.shifted, (1,), *args, BLOCK=64)
+
     shifted(x, y, 36)  # the last legal one
     raises(OutOfBounds, lambda: shifted(x, y, 37), "'shifted'", "(0, 0, 0)", "load", "'x' (float32[100]", "1 of 64",
            "lane (63,) -> element 100")
@@ -167,7 +170,8 @@ def test_kernels_made_by_triton_alone():
 
 def test_interpretation_leaves_no_trace():
     def state():
-        return [{k: id(v) for k, v in vars(owner).items()} for owner in (tl, tl.core, tl.tensor, tl.block_type)] + [set(vars(K))]
+        owners = tl, tl.core, tl.tensor, tl.block_type
+        return [{k: id(v) for k, v in vars(owner).items()} for owner in owners], set(vars(K))
 
     interpret(K.copy, (1,), normal(4), normal(4), 4, BLOCK=4)  # makes the patches
     before = state()

@@ -3,11 +3,11 @@
 import ml_dtypes
 import numpy as np
 import pytest
-
-from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import arrays, runtime
 from tritonnet.kernels.arrays import DeviceArray, empty, to_device, zeros
 from tritonnet.kernels.runtime import LaunchFailed, OutOfBounds, OutOfMemory, Uninitialised, UseAfterFree
+
+from tests.kernels.runtime import sample_kernels as K
 
 F32 = np.dtype("f4")
 normal = np.random.default_rng(0).standard_normal
@@ -31,7 +31,10 @@ def raises(error, call, *words):
 def test_stray_accesses(tracking):
     x, y = to_device(normal(100).astype("f4"), tracking, "weights"), to_device(np.zeros(128, "f4"), tracking)
     fresh = empty((64,), F32, tracking)
-    shifted = lambda *args: K.shifted[(1,)](*args, BLOCK=64)
+
+    def shifted(*args):
+        K.shifted[(1,)](*args, BLOCK=64)
+
     shifted(x, y, 36)
     raises(OutOfBounds, lambda: shifted(x, y, 37), "'shifted'", "load outside block 0 (weights, 400 bytes)",
            "through x: 1 of 64", "lane (63,) -> element 100")
@@ -65,7 +68,10 @@ def test_stray_copies(simulated):
 def test_pointer_tables(simulated):
     arrays_ = [zeros((32,), F32, simulated) for _ in range(3)]
     table = np.array([a.ptr for a in arrays_], np.int64)
-    run = lambda: K.add_through_table[(3,)](to_device(table, simulated), 2.0, BLOCK=32)
+
+    def run():
+        K.add_through_table[(3,)](to_device(table, simulated), 2.0, BLOCK=32)
+
     run()
     assert all((a.numpy() == 2).all() for a in arrays_)
     table[2] += 4
@@ -87,7 +93,8 @@ def test_counts_and_log(simulated):
     with simulated.on(simulated.new_stream()):
         K.copy[(1,)](x, y, 64, BLOCK=64)
     assert simulated.driver.counts == {"alloc": 2, "load": 2, "launch": 2}
-    assert [tuple(entry) for entry in simulated.driver.log] == [("copy", (2, 1, 1), 512, "eager"), ("copy", (1, 1, 1), 512, "eager")]
+    assert [tuple(entry) for entry in simulated.driver.log] == [
+        ("copy", (2, 1, 1), 512, "eager"), ("copy", (1, 1, 1), 512, "eager")]
 
 
 def test_injected_faults(simulated):

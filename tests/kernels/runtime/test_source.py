@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-
-from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels.kernel import Kernel, jit, kernel, kernel_from_source, tl
 from tritonnet.kernels.runtime.signature import MISSING
 from tritonnet.kernels.runtime.source import describe, names_used
+
+from tests.kernels.runtime import sample_kernels as K
 
 TEXT = "def k(x, N: tl.constexpr):\n    tl.store(x, helper(N) * FACTOR)\n"
 
@@ -23,7 +23,8 @@ def made(text=TEXT, helper="def h(x):\n    return x + 1\n", factor=2):
 
 def test_the_key_follows_the_text_the_helpers_and_the_constants():
     assert made().key == made().key
-    others = [made(TEXT + "    # more\n"), made(helper="def h(x):\n    return x + 2\n"), made(factor=3), made(factor=2.0)]
+    others = [made(TEXT + "    # more\n"), made(helper="def h(x):\n    return x + 2\n"), made(factor=3),
+              made(factor=2.0)]
     assert len({made().key, *(k.key for k in others)}) == 5
 
 
