@@ -9,6 +9,7 @@ walked in the order of y's memory. Where x and y are dense along different axes,
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays.device_array import DeviceArray
 from tritonnet.kernels.dtypes import int32, int64
 from tritonnet.kernels.kernel import kernel, tl

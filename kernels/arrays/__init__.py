@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays.device_array import DeviceArray
 from tritonnet.kernels.arrays.transfer import upload
 from tritonnet.kernels.runtime import host

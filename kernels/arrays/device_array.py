@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from tritonnet.kernels.arrays import views
 from tritonnet.kernels.dtypes import TRITON_NAMES
 

@@ -6,6 +6,7 @@ A simulated device's arrays lie in host memory, and are handed out as host array
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays import dlpack, views
 from tritonnet.kernels.arrays.device_array import KINDS, DeviceArray
 from tritonnet.kernels.runtime import backend

@@ -18,6 +18,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+
 from tritonnet.kernels.runtime.launches import announce, on_launch
 
 FIND = """

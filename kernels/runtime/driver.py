@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing
 
 import numpy as np
+
 from tritonnet.kernels.runtime.errors import CaptureError
 
 

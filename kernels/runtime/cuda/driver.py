@@ -13,6 +13,7 @@ import threading
 import weakref
 
 import numpy as np
+
 from tritonnet.kernels.runtime.compiler import compiled
 from tritonnet.kernels.runtime.cuda.calls import CudaError, attribute, check, cuda, same_process, start
 from tritonnet.kernels.runtime.cuda.staging import Staging

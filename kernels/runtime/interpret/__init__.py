@@ -17,6 +17,7 @@ import numpy as np
 import triton.language as tl
 from triton.runtime import interpreter as stock
 from triton.runtime.jit import JITFunction
+
 from tritonnet.kernels.runtime.interpret.builder import Builder
 from tritonnet.kernels.runtime.interpret.memory import Memory
 from tritonnet.kernels.runtime.interpret.patches import Patches

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import triton.language as tl
 from triton.runtime import interpreter as stock
+
 from tritonnet.kernels.runtime.interpret.types import NUMPY_LACKS, np_dtype
 
 DOT_PRECISIONS = ("tf32", "tf32x3", "ieee", "bf16x3", "bf16x6")

@@ -7,6 +7,7 @@ overrun is found even where the next array happens to lie right behind in real m
 """
 import numpy as np
 from triton._C.libtriton import interpreter as native
+
 from tritonnet.kernels.runtime.errors import OutOfBounds
 
 TAG, SHIFT = 1 << 62, 44

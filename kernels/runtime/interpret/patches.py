@@ -10,6 +10,7 @@ import types
 import triton.language as tl
 from triton.runtime import interpreter as stock
 from triton.runtime.jit import JITFunction
+
 from tritonnet.kernels.runtime.compiler import compiling
 from tritonnet.kernels.runtime.interpret import reductions, shortcuts
 from tritonnet.kernels.runtime.interpret.types import np_dtype

@@ -8,6 +8,7 @@ import ast
 import weakref
 
 from triton.runtime import interpreter as stock
+
 from tritonnet.kernels.runtime.interpret.libdevice import Libdevice
 from tritonnet.kernels.runtime.interpret.shortcuts import Semantic
 from tritonnet.kernels.runtime.source import closure_of

@@ -2,6 +2,7 @@
 
 import numpy as np
 import triton.language as tl
+
 from tritonnet.kernels.dtypes import TRITON_NAMES
 from tritonnet.kernels.runtime.source import triton_dtype
 

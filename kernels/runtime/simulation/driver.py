@@ -13,6 +13,7 @@ import time
 import typing
 
 import numpy as np
+
 from tritonnet.kernels.runtime.driver import CaptureGuard, Loaded, Properties, Target
 from tritonnet.kernels.runtime.errors import CaptureError, DeviceError, LaunchFailed, OutOfMemory
 from tritonnet.kernels.runtime.simulation.function import Function

@@ -35,6 +35,7 @@ class Function:
     def interpret(self, grid, values, heap):
         """Run the programs of a grid on the memory of a device."""
         import triton.language as tl
+
         from tritonnet.kernels.runtime.interpret import BY_SIGNATURE, run, scalar
         from tritonnet.kernels.runtime.simulation.memory import LaunchMemory
 

@@ -10,6 +10,7 @@ import os
 import sys
 
 import numpy as np
+
 from tritonnet.kernels.runtime.errors import OutOfBounds, UseAfterFree
 
 TAG, SHIFT, NUMBERS = 1 << 62, 36, 22  # bits: 36 within a block, 22 for its number, 4 for the device

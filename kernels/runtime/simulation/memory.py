@@ -1,6 +1,7 @@
 """The heap as one launch sees it: virtual addresses checked and turned into real ones."""
 
 import numpy as np
+
 from tritonnet.kernels.runtime.errors import OutOfBounds, Uninitialised, UseAfterFree
 from tritonnet.kernels.runtime.interpret.memory import Memory
 from tritonnet.kernels.runtime.simulation.heap import SHIFT

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from tritonnet.kernels import runtime
 
 FAKE = "TRITONNET_FAKE_CUDA" in os.environ  # set by fake_cuda.run

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+
 from tritonnet.kernels import arrays, runtime
 from tritonnet.kernels.arrays import DeviceArray, empty, full, is_host, to_device, to_host, zeros
 

@@ -7,13 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+
+from tests.kernels.runtime import fake_cuda
+from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels.runtime import compiler
 from tritonnet.kernels.runtime.driver import Target
 from tritonnet.kernels.runtime.folders import cache_folder, write_whole
 from tritonnet.kernels.runtime.signature import Specialisation
-
-from tests.kernels.runtime import fake_cuda
-from tests.kernels.runtime import sample_kernels as K
 
 SM90 = Target("cuda", 90)
 OPTIONS = {"num_warps": 4, "num_stages": 3, "enable_fp_fusion": True}

@@ -4,13 +4,13 @@ import threading
 
 import numpy as np
 import pytest
+
+from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import empty, to_device, zeros
 from tritonnet.kernels.kernel import kernel_from_source
 from tritonnet.kernels.runtime.dispatch import OPTIONS
 from tritonnet.kernels.runtime.simulation.function import Function
-
-from tests.kernels.runtime import sample_kernels as K
 
 F32, F64 = np.dtype("f4"), np.dtype("f8")
 

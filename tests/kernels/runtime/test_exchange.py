@@ -5,10 +5,10 @@ import gc
 import ml_dtypes
 import numpy as np
 import pytest
-from tritonnet.kernels import runtime
-from tritonnet.kernels.arrays import dlpack, empty, from_cuda_array, from_dlpack, to_device
 
 from tests.kernels.runtime.conftest import FAKE
+from tritonnet.kernels import runtime
+from tritonnet.kernels.arrays import dlpack, empty, from_cuda_array, from_dlpack, to_device
 
 DTYPES = ["?", "u1", "i2", "i4", "i8", "f2", "f4", "f8", ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn]
 

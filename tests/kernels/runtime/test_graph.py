@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+
+from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import copy_to, empty, fill, full, to_device, zeros
 from tritonnet.kernels.runtime import CaptureError, Graph, UseAfterFree
 from tritonnet.kernels.runtime.pool import Pool
-
-from tests.kernels.runtime import sample_kernels as K
 
 F32 = np.dtype("f4")
 

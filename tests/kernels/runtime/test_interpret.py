@@ -10,13 +10,13 @@ pytest.importorskip("triton", reason="interprets Triton kernels")
 
 import triton
 import triton.language as tl
+
+from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import interpret
 from tritonnet.kernels.runtime import OutOfBounds
 from tritonnet.kernels.runtime.compiler import compile_fully
 from tritonnet.kernels.runtime.driver import Target
 from tritonnet.kernels.runtime.signature import Specialisation
-
-from tests.kernels.runtime import sample_kernels as K
 
 random = np.random.default_rng(0)
 

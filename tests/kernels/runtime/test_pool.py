@@ -4,11 +4,11 @@ import gc
 
 import numpy as np
 import pytest
+
+from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import empty, to_device
 from tritonnet.kernels.runtime.pool import Pool, size_class
-
-from tests.kernels.runtime import sample_kernels as K
 
 F32 = np.dtype("f4")
 

@@ -3,11 +3,11 @@
 import ml_dtypes
 import numpy as np
 import pytest
+
+from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import arrays, runtime
 from tritonnet.kernels.arrays import DeviceArray, empty, to_device, zeros
 from tritonnet.kernels.runtime import LaunchFailed, OutOfBounds, OutOfMemory, Uninitialised, UseAfterFree
-
-from tests.kernels.runtime import sample_kernels as K
 
 F32 = np.dtype("f4")
 normal = np.random.default_rng(0).standard_normal

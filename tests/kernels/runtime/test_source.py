@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+
+from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels.kernel import Kernel, jit, kernel, kernel_from_source, tl
 from tritonnet.kernels.runtime.signature import MISSING
 from tritonnet.kernels.runtime.source import describe, names_used
-
-from tests.kernels.runtime import sample_kernels as K
 
 TEXT = "def k(x, N: tl.constexpr):\n    tl.store(x, helper(N) * FACTOR)\n"
 
