@@ -7,6 +7,7 @@ import math
 from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import DeviceArray, contiguous
 from tritonnet.kernels.dtypes import accumulator, is_float
+from tritonnet.kernels.matmul.activation import check_activation
 from tritonnet.kernels.matmul.gemm import gemm_kernel, reduce_kernel
 from tritonnet.kernels.matmul.precision import precision_on
 from tritonnet.kernels.matmul.shapes import splits, tiles
@@ -79,11 +80,17 @@ def _batch(a, b):
     return collapsed(stack, *(x.broadcast_to((*stack, *x.shape[-2:])).strides[:-2] for x in (a, b)))
 
 
+def _aligned(strides, steps):
+    """Whether rows or columns are dense and begin at multiples of 16 elements."""
+    return 1 in strides and all(s == 1 or s % 16 == 0 for s in strides) and all(s % 16 == 0 for s in steps)
+
+
 def make_plan(a, b, has_bias, activation, precision) -> Plan:
     """Choose tiles and write down every number of the launch."""
     device, dtype = a.device, a.dtype
     if not is_float(dtype):
         raise RuntimeError(f'"addmm_cuda" not implemented for {dtype.name}: matrix products on a device take floats')
+    check_activation(activation)
     plan = Plan()
     stack = _stack(*_same_rank(a, b))
     (M, K), N, batch = a.shape[-2:], b.shape[-1], math.prod(stack)
@@ -99,7 +106,8 @@ def make_plan(a, b, has_bias, activation, precision) -> Plan:
     if plan.swapped:
         M, N, a_steps, b_steps, left, right, out = N, M, b_steps, a_steps, right[::-1], left[::-1], (1, N)
     config = tuning.look_up(gemm_kernel, device, f"{dtype.name}/{tuning.bucket(batch, M, N, K)}")
-    config = dict(config or tiles(device, dtype, batch, M, N, K, precision))
+    wide = _aligned(left, a_steps) and _aligned(right, b_steps)
+    config = dict(config or tiles(device, dtype, batch, M, N, K, precision, wide))
     split = config.pop("SPLIT", None) or splits(device, batch, M, N, K, config)
     programs = batch * -(-M // config["BLOCK_M"]) * -(-N // config["BLOCK_N"])
     size = batch * M * N

@@ -10,14 +10,20 @@ from tritonnet.kernels.dtypes import HALVES, float64
 from tritonnet.kernels.rows import next_power_of_2
 
 
-def tiles(device, dtype, batch, M, N, K, precision) -> dict:
-    """BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, num_warps and num_stages for [batch, M, K] by [batch, K, N]."""
+def tiles(device, dtype, batch, M, N, K, precision, wide=True) -> dict:
+    """BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, num_warps and num_stages for [batch, M, K] by [batch, K, N].
+
+    wide: whether the operands can be loaded 16 bytes at a time. Else each element takes an address, so that the large
+    tiles would need more registers than there are: small tiles, and more threads to share them.
+    """
     narrow = min(64, max(16, next_power_of_2(N)))
     if device.simulated:
         m, n, k = min(64, max(16, next_power_of_2(M))), narrow, min(64, max(16, next_power_of_2(K)))
         return _config(m, n, k, 4, 2)
     if dtype == float64:
         return _config(64, narrow, 16, 4, 3)
+    if not wide:
+        return _config(64 if N > 16 else 128, narrow, 64 if dtype in HALVES else 32, 8, 3)
     programs = device.multi_processor_count
     datacenter = device.capability in ((8, 0), (9, 0), (10, 0))
     large = N >= 128 and batch * -(-M // 128) * -(-N // 128) >= programs
