@@ -6,6 +6,7 @@ import math
 
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.samples import Sample, samples
+from tritonnet.kernels import elementwise
 from tritonnet.kernels import matmul as kernels
 
 NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "bool": "bool",
@@ -125,14 +126,21 @@ class Linear(Op):
                 bias is not None and (bias.dtype is not x.dtype or bias.shape != w.shape[:1])):
             check_linear(x, w, bias)
         ctx.activation = activation
-        y = kernels.linear(x, w, bias, activation)
-        ctx.saved = (x, w) if activation is None else (x, w, y)
-        return y
+        if activation is None:
+            ctx.saved = x, w
+            return kernels.linear(x, w, bias)
+        if activation != "gelu" or not any(ctx.parents):             # the derivative is told by the result
+            y = kernels.linear(x, w, bias, activation)
+            ctx.saved = x, w, y
+            return y
+        v = kernels.linear(x, w, bias)
+        ctx.saved = x, w, v
+        return elementwise.gelu(v)
 
     def backward(ctx, dy):
         x, w = ctx.saved[:2]
         if ctx.activation is not None:
-            dy = kernels.activation_backward(dy, ctx.saved[2], ctx.activation)
+            dy = elementwise.derivative(ctx.activation, ("x",)).function(dy, ctx.saved[2])
         parents = ctx.parents
         return kernels.linear_backward(dy, x, w, (parents[0] is not None, parents[1] is not None,
                                                   len(parents) > 2 and parents[2] is not None))
@@ -148,7 +156,7 @@ class Linear(Op):
 
 def _torch_linear(torch, x, w, bias=None, activation=None):
     y = torch.nn.functional.linear(x, w, bias)
-    return y if activation is None else getattr(torch, activation)(y)
+    return y if activation is None else getattr(torch.nn.functional, activation)(y)
 
 
 @samples(Linear, torch=_torch_linear)
@@ -163,6 +171,8 @@ def linear_samples(rand):
     yield Sample(rand(5, 4), rand(3, 4), rand(3), "relu")
     yield Sample(rand(3, 300), rand(40, 300), rand(40), "sigmoid")
     yield Sample(rand(5, 4), rand(3, 4), None, "tanh")
+    yield Sample(rand(5, 4), rand(3, 4), None, "gelu")       # its derivative needs what went in
+    yield Sample(rand(5, 4), rand(3, 4), None, "softmax", raises=ValueError)
     yield Sample(rand(0, 4), rand(3, 4), rand(3))            # no rows
     yield Sample(rand(3, 0), rand(4, 0), rand(4))            # the bias alone
     yield Sample(rand(2, 3), rand(5, 4), rand(5), raises=RuntimeError)

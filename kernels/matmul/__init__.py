@@ -9,11 +9,10 @@ Operands keep their strides, so a transpose costs nothing. Sums are kept in floa
 from __future__ import annotations
 
 from tritonnet.kernels.arrays import is_host
-from tritonnet.kernels.matmul.activation import activation_backward
 from tritonnet.kernels.matmul.mirror import linear_backward_mirror, linear_mirror, matmul_mirror, ones, rows_of
 from tritonnet.kernels.matmul.precision import get_matmul_precision, set_matmul_precision
 
-__all__ = ["activation_backward", "get_matmul_precision", "linear", "linear_backward", "matmul", "matmul_backward",
+__all__ = ["get_matmul_precision", "linear", "linear_backward", "matmul", "matmul_backward",
            "ones", "set_matmul_precision"]
 
 
@@ -44,7 +43,7 @@ def matmul_backward(dz, x, y, needs=(True, True)):
 
 
 def linear(x, w, bias=None, activation=None):
-    """activation(x w' + bias): x (..., K), w (O, K), bias (O,); activation None, "relu", "sigmoid" or "tanh"."""
+    """activation(x w' + bias): x (..., K), w (O, K), bias (O,); activation None, relu, sigmoid, tanh or gelu."""
     if is_host(x):
         return linear_mirror(x, w, bias, activation)
     from tritonnet.kernels.matmul.launch import gemm
