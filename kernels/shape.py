@@ -16,6 +16,7 @@ import numpy as np
 
 from tritonnet.kernels.arrays import contiguous, empty, empty_like, full, is_host, zeros
 from tritonnet.kernels.dtypes import result_type
+from tritonnet.kernels.index.offsets import bits, int_type, tile
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.strided import copy_to
 
@@ -149,10 +150,8 @@ def tril(x, k=0, upper=False):
     if x.size:
         height, cols = x.shape[-2:]
         rows = x.size // cols
-        tile = 65536 if x.device.simulated else 2048
-        block_c = min(1 << (cols - 1).bit_length(), 1024)
-        block_r = min(1 << (rows - 1).bit_length(), tile // block_c)
+        block_r, block_c = tile(x, rows, cols, 2048)
         tril_kernel[(-(-rows // block_r) * -(-cols // block_c),)](
-            x, y, rows, height, cols, max(min(k, cols), -height), INT=np.dtype(np.int64 if rows >= 2**31 else np.int32),
-            UPPER=upper, BLOCK_R=block_r, BLOCK_C=block_c, num_warps=4)
+            bits(x), bits(y), rows, height, cols, max(min(k, cols), -height), INT=int_type(rows), UPPER=upper,
+            BLOCK_R=block_r, BLOCK_C=block_c, num_warps=4)
     return y

@@ -8,7 +8,8 @@ One kernel does all of them: the offset in x of every element of y is affine in 
 stride. The result is walked in tiles of rows (up to three axes) and columns, so that only rows are taken apart by
 division. Several index arrays are first added up to offsets, two per launch.
 
-Bad indices raise on the host. On a device nothing outside of x is read: what they select is NaN, in integers -1.
+Bad indices raise on the host. On a device nothing outside of x is read: what they select has all bits set, which is NaN
+in floats and -1 in integers.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import numpy as np
 
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.arrays.views import c_strides
-from tritonnet.kernels.dtypes import bool_, is_float
+from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.index.keys import check_bounds, neighbours, placed, plan, resolve
-from tritonnet.kernels.index.offsets import along, bounded, int_type, offsets, power, three
+from tritonnet.kernels.index.offsets import along, bits, bounded, int_type, offsets, three, tile
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.strided import collapsed
 
@@ -66,62 +67,56 @@ def index_get_mirror(x, key):
 
 
 @kernel(bytes=lambda index, out: 2 * out.nbytes + index.nbytes, do_not_specialize=(
-    "n", "step", "x0", "x1", "x2", "x3", "i0", "i1", "i2", "i3"))
+    "n", "wrap", "step", "x0", "x1", "x2", "x3", "i0", "i1", "i2", "i3", "poison"))
 def gather_kernel(
-    x, index, out, rows: tl.int64, cols: tl.int64, n: tl.int64, step: tl.int64, n1, n2,
+    x, index, out, rows: tl.int64, cols: tl.int64, n: tl.int64, wrap: tl.int64, step: tl.int64, n1, n2,
     x0: tl.int64, x1: tl.int64, x2: tl.int64, x3: tl.int64, i0: tl.int64, i1: tl.int64, i2: tl.int64, i3: tl.int64,
-    INT: tl.constexpr, RANK: tl.constexpr, WRAP: tl.constexpr, POISON: tl.constexpr, UNIT: tl.constexpr,
-    PER_ROW: tl.constexpr, ALIGNED: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+    poison, INT: tl.constexpr, FLAT: tl.constexpr, WHOLE: tl.constexpr, ALIGNED: tl.constexpr, BLOCK_R: tl.constexpr,
+    BLOCK_C: tl.constexpr,
 ):
     """out[r, c] = x[r·(x0, x1, x2) + c·x3 + index[r·(i0, i1, i2) + c·i3]·step], r counting up to three axes.
 
-    UNIT: x3 is 1.  PER_ROW: i3 is 0.  ALIGNED: step, x0, x1 and x2 are multiples of 16.
+    WHOLE: x3 is 1 and i3 is 0, so that whole rows are chosen; ALIGNED: step, x0, x1 and x2 are multiples of 16.
     """
-    if ALIGNED:
-        step = tl.multiple_of(step, 16)
-        x0, x1, x2 = tl.multiple_of(x0, 16), tl.multiple_of(x1, 16), tl.multiple_of(x2, 16)
     tiles = tl.cdiv(cols, BLOCK_C)
     row = (tl.program_id(0) // tiles).to(INT) * BLOCK_R + tl.arange(0, BLOCK_R)[:, None].to(INT)
     col = (tl.program_id(0) % tiles) * BLOCK_C + tl.arange(0, BLOCK_C)[None, :]
     inside = (row < rows) & (col < cols)
-    where = along(row, n1, n2, i0, i1, i2, RANK)
-    if PER_ROW:
-        chosen, valid = bounded(tl.load(index + where, mask=row < rows, other=0), n, WRAP)
-    else:
-        chosen, valid = bounded(tl.load(index + where + col * i3, mask=inside, other=0), n, WRAP)
-    source = along(row, n1, n2, x0, x1, x2, RANK) + chosen * step
-    if UNIT:
+    where = along(row, n1, n2, i0, i1, i2, FLAT)
+    source = along(row, n1, n2, x0, x1, x2, FLAT)
+    if WHOLE:
+        chosen, valid = bounded(tl.load(index + where, mask=row < rows, other=0), n, wrap)
+        source = source + chosen * step
+        if ALIGNED:
+            source = tl.multiple_of(source, [16, 16])
         source = source + col
     else:
-        source = source + col * x3
-    value = tl.load(x + source, mask=inside & valid, other=POISON)
+        chosen, valid = bounded(tl.load(index + where + col * i3, mask=inside, other=0), n, wrap)
+        source = source + chosen * step + col * x3
+    value = tl.load(x + source, mask=inside & valid, other=poison)
     tl.store(out + row.to(tl.int64) * cols + col, value, mask=inside)
 
 
 # launches
 
 
-def poison(dtype):
-    """What a bad index selects."""
-    return float("nan") if is_float(dtype) else True if dtype == bool_ else -1
+def _gather(x, index, shape, x_strides, index_strides, n, step, wrap=0, aligned=False):
+    """Launch gather_kernel for a result of this shape: at most four axes after collapsing.
 
-
-def _gather(x, index, shape, x_strides, index_strides, n, step, wrap=False):
-    """Launch gather_kernel for a result of this shape: at most four axes after collapsing."""
+    aligned: every index times `step` is a multiple of 16.
+    """
     out = empty(shape, x.dtype, x)
     if not out.size:
         return out
     dims, xs, ix = collapsed(shape, x_strides, index_strides)
     rows, cols = math.prod(dims[:-1]), dims[-1]
     (_, n1, n2), x_rows, i_rows = three(dims[:-1], xs[:-1], ix[:-1])
-    tile = 65536 if x.device.simulated else 2048
-    block_c = power(cols, min(tile, 1024))
-    block_r = power(rows, tile // block_c)
+    block_r, block_c = tile(x, rows, cols, 2048 if cols > 64 else 1024)
+    whole = xs[-1] == 1 and ix[-1] == 0
     gather_kernel[(-(-rows // block_r) * -(-cols // block_c),)](
-        x, index, out, rows, cols, n, step, n1, n2, *x_rows, xs[-1], *i_rows, ix[-1],
-        INT=int_type(rows), RANK=max(len(dims) - 1, 1), WRAP=wrap, POISON=poison(x.dtype), UNIT=xs[-1] == 1,
-        PER_ROW=ix[-1] == 0, ALIGNED=all(s % 16 == 0 for s in (step, *x_rows)), BLOCK_R=block_r, BLOCK_C=block_c,
-        num_warps=4)
+        bits(x), index, bits(out), rows, cols, n, wrap, step, n1, n2, *x_rows, xs[-1], *i_rows, ix[-1],
+        1 if x.dtype == bool_ else -1, INT=int_type(rows), FLAT=len(dims) < 3, WHOLE=whole,
+        ALIGNED=whole and aligned and all(s % 16 == 0 for s in x_rows), BLOCK_R=block_r, BLOCK_C=block_c, num_warps=4)
     return out
 
 
@@ -165,10 +160,11 @@ def _get(x, key, wrap):
         x = x.transpose(placed(p, p.rest, p.axes)).copy()  # dense: what is before the indexed axes, they, and the rest
         p = neighbours(p, x.ndim)
         read = [x.strides[a] for a in p.rest]
+    lengths, steps = [x.shape[a] for a in p.axes], [x.strides[a] for a in p.axes]
     if len(p.axes) == 1:
-        index, n, step = contiguous(p.indices[0]), x.shape[p.axes[0]], x.strides[p.axes[0]]
+        index, (n,), (step,) = contiguous(p.indices[0]), lengths, steps
     else:
-        lengths, steps = [x.shape[a] for a in p.axes], [x.strides[a] for a in p.axes]
         index, n, step = offsets(p.common, none, p.indices, lengths, steps, wrap), NO_BOUND, 1
         wrap = False
-    return _gather(x, index, p.shape, placed(p, read, none), placed(p, (0,) * len(read), common), n, step, wrap)
+    return _gather(x, index, p.shape, placed(p, read, none), placed(p, (0,) * len(read), common), n, step, n * wrap,
+                   all(s % 16 == 0 for s in steps))

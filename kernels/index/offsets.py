@@ -18,12 +18,13 @@ NEVER = -(2**62)  # an index that does not occur
 
 
 @jit
-def along(at, n1, n2, s0, s1, s2, RANK: tl.constexpr):
-    """The offset, int64, of element number `at` of up to three axes; n1, n2: lengths of the last two."""
-    if RANK == 1:
+def along(at, n1, n2, s0, s1, s2, FLAT: tl.constexpr):
+    """The offset, int64, of element number `at` of three axes, of which only the last has a length if FLAT.
+
+    n1, n2: lengths of the last two axes; s0, s1, s2: strides.
+    """
+    if FLAT:
         offset = at.to(tl.int64) * s2
-    elif RANK == 2:
-        offset = (at // n2).to(tl.int64) * s1 + (at % n2).to(tl.int64) * s2
     else:
         rest = at // n2
         offset = (rest // n1).to(tl.int64) * s0 + (rest % n1).to(tl.int64) * s1 + (at % n2).to(tl.int64) * s2
@@ -31,11 +32,10 @@ def along(at, n1, n2, s0, s1, s2, RANK: tl.constexpr):
 
 
 @jit
-def bounded(index, n, WRAP: tl.constexpr):
-    """(index as int64, whether it is in bounds); negative ones count from the end if WRAP."""
+def bounded(index, n, wrap):
+    """(index as int64, whether it is in bounds); `wrap` is added to negative ones."""
     index = index.to(tl.int64)
-    if WRAP:
-        index = tl.where(index < 0, index + n, index)
+    index = tl.where(index < 0, index + wrap, index)
     return index, (index >= 0) & (index < n)
 
 
@@ -45,7 +45,7 @@ def offsets_kernel(
     base, i, j, out, size: tl.int64, n1, n2, p0: tl.int64, p1: tl.int64, p2: tl.int64,
     i0: tl.int64, i1: tl.int64, i2: tl.int64, n_i: tl.int64, step_i: tl.int64,
     j0: tl.int64, j1: tl.int64, j2: tl.int64, n_j: tl.int64, step_j: tl.int64, skip: tl.int64,
-    INT: tl.constexpr, RANK: tl.constexpr, WRAP: tl.constexpr, BLOCK: tl.constexpr,
+    INT: tl.constexpr, FLAT: tl.constexpr, WRAP: tl.constexpr, BLOCK: tl.constexpr,
 ):
     """out[e] = base[e] + e·(p0, p1, p2) + i[e·(i0, i1, i2)]·step_i + j[e·(j0, j1, j2)]·step_j, or -1.
 
@@ -53,12 +53,12 @@ def offsets_kernel(
     """
     at = tl.program_id(0).to(INT) * BLOCK + tl.arange(0, BLOCK).to(INT)
     inside = at < size
-    chosen, valid = bounded(tl.load(i + along(at, n1, n2, i0, i1, i2, RANK), mask=inside, other=0), n_i, WRAP)
+    chosen, valid = bounded(tl.load(i + along(at, n1, n2, i0, i1, i2, FLAT), mask=inside, other=0), n_i, n_i * WRAP)
     valid = valid & (chosen != skip)
-    offset = along(at, n1, n2, p0, p1, p2, RANK) + chosen * step_i
+    offset = along(at, n1, n2, p0, p1, p2, FLAT) + chosen * step_i
     if j is not None:
         second, second_valid = bounded(
-            tl.load(j + along(at, n1, n2, j0, j1, j2, RANK), mask=inside, other=0), n_j, WRAP)
+            tl.load(j + along(at, n1, n2, j0, j1, j2, FLAT), mask=inside, other=0), n_j, n_j * WRAP)
         offset += second * step_j
         valid = valid & second_valid
     if base is not None:
@@ -84,6 +84,21 @@ def power(n, most):
     return min(1 << max(n - 1, 0).bit_length(), most)
 
 
+def tile(x, rows, cols, size, most=1024):
+    """(rows, columns) of a tile of `size` elements on a GPU: few different ones, as each is another compilation."""
+    if x.device.simulated:
+        block_c = power(cols, 4096)
+        return power(rows, 65536 // block_c), block_c
+    block_c = next((c for c in (1, 4, 16, 64, 256) if cols <= c <= most), most)
+    return max(size // block_c, 1), block_c
+
+
+def bits(x):
+    """A device array seen as integers of its width: what only moves elements needs no kernel for each type."""
+    dtype = np.dtype(f"i{x.itemsize}")
+    return x if x.dtype == dtype else type(x)(x.ptr, x.shape, x.strides, dtype, x.device, x.owner)
+
+
 def offsets(shape, plain, indices, lengths, steps, wrap=False, skip=NEVER):
     """The offsets of all elements of `shape`, (size,) int64, dense in C order.
 
@@ -106,6 +121,6 @@ def offsets(shape, plain, indices, lengths, steps, wrap=False, skip=NEVER):
         offsets_kernel[(-(-size // block),)](
             base, i, j, out, size, n1, n2, *p, *s[0], lengths[k], steps[k],
             *((0,) * 5 if j is None else (*s[1], lengths[k + 1], steps[k + 1])), skip if k == 0 else NEVER,
-            INT=int_type(size), RANK=len(dims), WRAP=wrap, BLOCK=block, num_warps=4)
+            INT=int_type(size), FLAT=len(dims) == 1, WRAP=wrap, BLOCK=block, num_warps=4)
         base, plain = out, (0,) * len(shape)
     return out

@@ -14,14 +14,16 @@ Bad indices raise on the host. On a device their updates are dropped.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from tritonnet.kernels.arrays import empty, full, is_host, zeros
+from tritonnet.kernels.arrays import full, is_host, zeros
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import HALVES, accumulator
 from tritonnet.kernels.index.gather import corner
 from tritonnet.kernels.index.keys import check_bounds, neighbours, placed, plan, resolve
-from tritonnet.kernels.index.offsets import NEVER, along, int_type, offsets, power, three
+from tritonnet.kernels.index.offsets import NEVER, along, bits, int_type, offsets, three, tile
 from tritonnet.kernels.index.sort import sort_lines
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.strided import collapsed, copy_to
@@ -88,13 +90,22 @@ def check_values(values, shape):
 
 
 @jit
-def spots(r, r1, r2, s0, s1, s2, RANK: tl.constexpr, UNIT: tl.constexpr):
-    """Offsets of the elements of the rest, dense if UNIT."""
-    if UNIT:
+def spots(r, r1, r2, s0, s1, s2, DENSE: tl.constexpr):
+    """Offsets of the elements of the rest."""
+    if DENSE:
         offset = r.to(tl.int64)
     else:
-        offset = along(r, r1, r2, s0, s1, s2, RANK)
+        offset = along(r, r1, r2, s0, s1, s2, False)
     return offset
+
+
+@jit
+def sources(e, order, inside, k, n1, n2, e0, e1, e2, FLAT: tl.constexpr):
+    """Offsets in v of sorted updates; order: the number of each in its line of k, None if nothing was sorted."""
+    number = e.to(tl.int64)
+    if order is not None:
+        number = tl.load(order + e, mask=inside, other=0) + number // k * k
+    return along(number, n1, n2, e0, e1, e2, FLAT)
 
 
 STRIDES = ("k", "e0", "e1", "e2", "x0", "x1", "x2", "v0", "v1", "v2")
@@ -104,25 +115,21 @@ STRIDES = ("k", "e0", "e1", "e2", "x0", "x1", "x2", "v0", "v1", "v2")
 def put_kernel(
     x, keys, order, v, count: tl.int64, k: tl.int64, n1, n2, e0: tl.int64, e1: tl.int64, e2: tl.int64,
     rest, r1, r2, x0: tl.int64, x1: tl.int64, x2: tl.int64, v0: tl.int64, v1: tl.int64, v2: tl.int64,
-    INT: tl.constexpr, RANK_E: tl.constexpr, RANK_R: tl.constexpr, UNIT: tl.constexpr, ALIGNED: tl.constexpr,
-    BLOCK_E: tl.constexpr, BLOCK_R: tl.constexpr,
+    INT: tl.constexpr, FLAT: tl.constexpr, DENSE: tl.constexpr, ALIGNED: tl.constexpr, BLOCK_E: tl.constexpr,
+    BLOCK_R: tl.constexpr,
 ):
-    """x[…] = v for the last update of each run of equal keys. order: number of each sorted update in its line of k."""
+    """x[…] = v for the last update of each run of equal keys."""
     tiles = tl.cdiv(rest, BLOCK_R)
     e = (tl.program_id(0) // tiles).to(INT) * BLOCK_E + tl.arange(0, BLOCK_E).to(INT)
     r = (tl.program_id(0) % tiles) * BLOCK_R + tl.arange(0, BLOCK_R)
     key = tl.load(keys + e, mask=e < count, other=-1)
     following = tl.load(keys + e + 1, mask=e + 1 < count, other=-1)
-    source = e.to(tl.int64)
-    if order is not None:
-        source = tl.load(order + e, mask=e < count, other=0) + source // k * k
-    source = along(source, n1, n2, e0, e1, e2, RANK_E)
+    source = sources(e, order, e < count, k, n1, n2, e0, e1, e2, FLAT)
     if ALIGNED:
         key, source = tl.multiple_of(key, 16), tl.multiple_of(source, 16)
     writes = ((key >= 0) & (key != following))[:, None] & (r < rest)[None, :]
-    value = tl.load(v + source[:, None] + spots(r, r1, r2, v0, v1, v2, RANK_R, UNIT)[None, :], mask=writes)
-    tl.store(x + key[:, None] + spots(r, r1, r2, x0, x1, x2, RANK_R, UNIT)[None, :], value.to(x.dtype.element_ty),
-             mask=writes)
+    value = tl.load(v + source[:, None] + spots(r, r1, r2, v0, v1, v2, DENSE)[None, :], mask=writes)
+    tl.store(x + key[:, None] + spots(r, r1, r2, x0, x1, x2, DENSE)[None, :], value, mask=writes)
 
 
 @kernel(flops=lambda keys, rest: keys.size * rest, do_not_specialize=STRIDES,
@@ -130,8 +137,8 @@ def put_kernel(
 def add_kernel(
     x, keys, order, v, count: tl.int64, k: tl.int64, n1, n2, e0: tl.int64, e1: tl.int64, e2: tl.int64,
     rest, r1, r2, x0: tl.int64, x1: tl.int64, x2: tl.int64, v0: tl.int64, v1: tl.int64, v2: tl.int64,
-    INT: tl.constexpr, RANK_E: tl.constexpr, RANK_R: tl.constexpr, UNIT: tl.constexpr, ALIGNED: tl.constexpr,
-    ACC: tl.constexpr, BLOCK_E: tl.constexpr, BLOCK_J: tl.constexpr, BLOCK_R: tl.constexpr,
+    INT: tl.constexpr, FLAT: tl.constexpr, DENSE: tl.constexpr, ALIGNED: tl.constexpr, ACC: tl.constexpr,
+    BLOCK_E: tl.constexpr, BLOCK_J: tl.constexpr, BLOCK_R: tl.constexpr,
 ):
     """x[…] += the sum of v over each run of equal keys, BLOCK_J updates at a time, by the first update of the run."""
     tiles = tl.cdiv(rest, BLOCK_R)
@@ -140,17 +147,14 @@ def add_kernel(
     key = tl.load(keys + e, mask=e < count, other=-1)
     previous = tl.load(keys + e - 1, mask=(e > 0) & (e < count), other=-1)
     owns = (key >= 0) & (key != previous)
-    v_spots = spots(r, r1, r2, v0, v1, v2, RANK_R, UNIT)[None, None, :]
+    v_spots = spots(r, r1, r2, v0, v1, v2, DENSE)[None, None, :]
     total = tl.zeros([BLOCK_E, BLOCK_R], ACC)
     begin = e[:, None] + tl.arange(0, BLOCK_J)[None, :]
     goes_on = owns.to(tl.int32)
     while tl.max(goes_on, axis=0) > 0:
         same = (begin < count) & (goes_on > 0)[:, None]
         same = same & (tl.load(keys + begin, mask=same, other=-1) == key[:, None])
-        source = begin.to(tl.int64)
-        if order is not None:
-            source = tl.load(order + begin, mask=same, other=0) + source // k * k
-        source = along(source, n1, n2, e0, e1, e2, RANK_E)
+        source = sources(begin, order, same, k, n1, n2, e0, e1, e2, FLAT)
         if ALIGNED:
             source = tl.multiple_of(source, [16, 16])
         value = tl.load(v + source[:, :, None] + v_spots, mask=same[:, :, None] & (r < rest)[None, None, :], other=0)
@@ -159,7 +163,7 @@ def add_kernel(
         begin += BLOCK_J
     if ALIGNED:
         key = tl.multiple_of(key, 16)
-    target = x + key[:, None] + spots(r, r1, r2, x0, x1, x2, RANK_R, UNIT)[None, :]
+    target = x + key[:, None] + spots(r, r1, r2, x0, x1, x2, DENSE)[None, :]
     adds = owns[:, None] & (r < rest)[None, :]
     total += tl.load(target, mask=adds, other=0).to(ACC)
     tl.store(target, total.to(x.dtype.element_ty), mask=adds)
@@ -173,6 +177,7 @@ def _update(x, keys, lines, v, shape, v_steps, rest, x_rest, v_rest, add, distin
 
     keys: offsets in x of updates of `shape`, `lines` of which cannot collide; v_steps: v's strides along `shape`.
     rest: lengths of the axes that each update covers; x_rest, v_rest: strides along them. At most three axes each.
+    aligned: all offsets are multiples of 16.
     """
     count = keys.size
     if not count or 0 in rest:
@@ -184,20 +189,22 @@ def _update(x, keys, lines, v, shape, v_steps, rest, x_rest, v_rest, add, distin
     (_, n1, n2), e = three(dims, steps)
     lengths, xs, vs = collapsed(rest, x_rest, v_rest)
     (_, r1, r2), x_steps, v_rows = three(lengths, xs, vs)
-    size = int(np.prod(lengths))
-    simulated = x.device.simulated
-    block_r = power(size, 4096 if simulated else 256)
-    common = dict(INT=int_type(count), RANK_E=len(dims), RANK_R=len(lengths), BLOCK_R=block_r,
-                  UNIT=len(lengths) == 1 and xs[0] == vs[0] == 1, ALIGNED=aligned and all(s % 16 == 0 for s in steps))
-    arguments = (x, keys, order, v, count, k, n1, n2, *e, size, r1, r2, *x_steps, *v_rows)
+    size = math.prod(lengths)
+    dense = size == 1 or len(lengths) == 1 and xs[0] == vs[0] == 1
+    common = dict(INT=int_type(count), FLAT=len(dims) == 1, DENSE=dense,
+                  ALIGNED=dense and aligned and size > 1 and all(s % 16 == 0 for s in steps))
+    arguments = (keys, order, v, count, k, n1, n2, *e, size, r1, r2, *x_steps, *v_rows)
     if add:
-        block_j = 64 if simulated else 8
-        block_e = power(count, max((2**18 if simulated else 2048) // (block_r * block_j), 1))
-        add_kernel[(-(-count // block_e) * -(-size // block_r),)](
-            *arguments, **common, ACC=accumulator(x.dtype), BLOCK_E=block_e, BLOCK_J=block_j, num_warps=4)
+        block_e, block_r = tile(x, count, size, 128, 128)
+        grid = (-(-count // block_e) * -(-size // block_r),)
+        add_kernel[grid](x, *arguments, **common, ACC=accumulator(x.dtype), BLOCK_E=block_e, BLOCK_J=8,
+                         BLOCK_R=block_r, num_warps=4)
     else:
-        block_e = power(count, max((65536 if simulated else 2048) // block_r, 1))
-        put_kernel[(-(-count // block_e) * -(-size // block_r),)](*arguments, **common, BLOCK_E=block_e, num_warps=4)
+        block_e, block_r = tile(x, count, size, 1024)
+        v = v if v.dtype == x.dtype else v.astype(x.dtype)
+        grid = (-(-count // block_e) * -(-size // block_r),)
+        put_kernel[grid](bits(x), keys, order, bits(v), *arguments[3:], **common, BLOCK_E=block_e, BLOCK_R=block_r,
+                         num_warps=4)
 
 
 def on_device(value, x):

@@ -15,7 +15,7 @@ import numpy as np
 
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.dtypes import HALVES
-from tritonnet.kernels.index.offsets import INT64, int_type, power
+from tritonnet.kernels.index.offsets import INT64, power
 from tritonnet.kernels.kernel import jit, kernel, tl
 
 RUN = 8192
@@ -53,8 +53,7 @@ def ordinal(x, DESCENDING: tl.constexpr):
 
 
 @kernel(flops=lambda x, n, run: 2 * x.size * min(n, run), bytes=lambda x, order: 2 * x.nbytes + order.nbytes)
-def rank_kernel(x, values, order, n, keep, run, INT: tl.constexpr, DESCENDING: tl.constexpr, BLOCK: tl.constexpr,
-                CHUNK: tl.constexpr):
+def rank_kernel(x, values, order, n, keep, run, DESCENDING: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr):
     """Rank each run of each line of x, (rows, n), and write what ranks below `keep`: values, order are (rows, keep)."""
     blocks = tl.cdiv(n, BLOCK)
     row = (tl.program_id(0) // blocks).to(tl.int64)
@@ -109,10 +108,9 @@ def sort_lines(x, descending=False, keep=None):
     values, order = empty((rows, keep), x.dtype, x), empty((rows, keep), INT64, x)
     if not values.size:
         return values, order
-    block = power(n, 1024 if simulated else 128)
-    chunk = power(n, 1024 if simulated else 32)
-    rank_kernel[(rows * -(-n // block),)](x, values, order, n, keep, run, INT=int_type(n), DESCENDING=descending,
-                                          BLOCK=block, CHUNK=chunk, num_warps=4)
+    block, chunk = (power(n, 1024),) * 2 if simulated else (16, 16) if n <= 16 else (128, 32)
+    rank_kernel[(rows * -(-n // block),)](x, values, order, n, keep, run, DESCENDING=descending, BLOCK=block,
+                                          CHUNK=chunk, num_warps=4)
     if not whole:
         spare, spare_order = empty(x.shape, x.dtype, x), empty(x.shape, INT64, x)
     block = 8192 if simulated else 256
