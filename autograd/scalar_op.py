@@ -12,12 +12,16 @@ import functools
 import itertools
 import operator
 
+import numpy as np
+
 from tritonnet.autograd import function
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.tape import clock
 from tritonnet.kernels import elementwise
 from tritonnet.kernels.elementwise import OPERATIONS, derivative
+
+BIG = 1 << 16  # bytes from which the host computes slopes in the forward
 
 
 class ScalarOp(Op):
@@ -54,7 +58,8 @@ class ScalarOp(Op):
     def differentiable_backward(self, grad):
         """The expressions of the derivative, evaluated on tensors: they are recorded in turn."""
         d = OPERATIONS[self.definition]
-        names = {n: self._with_history(d, n, operand) for n, operand in zip(self.choice.operands, self.operands)}
+        names = {n: self._with_history(d, n, operand) for n, operand in zip(self.choice.operands, self.operands)
+                 if n != "slope"}
         names["d" + d.output] = grad
         found = {n: evaluated(d.gradients[n], names) for n in self.choice.wanted}
         return tuple(found.get(n) for n in d.inputs)
@@ -102,6 +107,18 @@ class Choice:
         return lambda *args: tuple(map(dict(zip(wanted, compute(*args))).get, inputs))
 
 
+class SlopeChoice:
+    """The gradient of the only input, dy slope, where the forward computed the slope as well. x is for second derivatives."""
+
+    def __init__(self, name):
+        d = OPERATIONS[name]
+        self.wanted, self.operands = d.inputs, ("slope", *d.inputs, *d.params)
+
+    @staticmethod
+    def function(gradient, slope, *_):
+        return elementwise.mul(gradient, slope)
+
+
 @functools.cache
 def choice(name, wanted):
     """The Choice for these inputs of a definition."""
@@ -141,7 +158,14 @@ def compiled_apply(cls):
                   f"        {n}_tracked = False",
                   *(["        numbers = True"] if several else [])]
     passed = [f"{n}_array" for n in d.inputs] + list(d.params)
-    lines += [f"    out = compute({', '.join(passed)})", "    t = new(Tensor)", "    t.array = out", "    t.grad = t.base = None"]
+    lines.append(f"    out = compute({', '.join(passed)})")
+    if d.slope:
+        lines[-1:] = [f"    big = x_tracked and state.grad and type(x_array) is ndarray and x_array.nbytes >= {BIG}",
+                      "    if big:",
+                      f"        out, slope = with_slope({', '.join(passed)})",
+                      "    else:",
+                      f"    {lines[-1]}"]
+    lines += ["    t = new(Tensor)", "    t.array = out", "    t.grad = t.base = None"]
     scope = {"cls": cls, "Tensor": function.Tensor, "compute": getattr(elementwise, cls.definition), "state": state,
              "new": object.__new__, "current_node": current_node, "clock": clock}
     if differentiable:
@@ -156,6 +180,11 @@ def compiled_apply(cls):
             lines += [f"        {'elif' if k else 'if'} {' and '.join(f'{n}_tracked' for n in wanted)}:",
                       f"            node.choice = choice{k}",
                       f"            saved = ({''.join(values[o] + ', ' for o in made.operands)})"]
+        if d.slope:
+            scope |= {"slope_choice": SlopeChoice(d.name), "with_slope": elementwise.with_slope(d.name), "ndarray": np.ndarray}
+            lines += ["        if big:",
+                      "            node.choice = slope_choice",
+                      f"            saved = slope, {', '.join(passed)}"]
         lines += ["        node.operands = saved",
                   f"        node.saved = {'arrays(saved) if numbers else saved' if several else 'saved'}",
                   "        node.hooks = None",

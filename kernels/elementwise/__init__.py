@@ -11,12 +11,12 @@ Operands broadcast; strided ones are read where they are; results keep the memor
 promoted as in PyTorch. Numerics: float16 and bfloat16 are computed in float32 and rounded once.
 """
 
-from tritonnet.kernels.elementwise.build import cast, derivative, fill, function, operation
+from tritonnet.kernels.elementwise.build import cast, derivative, fill, function, operation, with_slope
 from tritonnet.kernels.elementwise.definitions import OPERATIONS
 from tritonnet.kernels.elementwise.layout import broadcast, memory_order
 
 __all__ = ["OPERATIONS", "broadcast", "cast", "derivative", "fill", "function", "memory_order",
-           "operation"]
+           "operation", "with_slope"]
 
 
 def __getattr__(name):

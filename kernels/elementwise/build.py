@@ -79,6 +79,14 @@ def function(name):
     return compiled(operation(name), OPERATIONS[name].result)
 
 
+@functools.cache
+def with_slope(name):
+    """For a definition with a slope: f(x, *params) that gives (y, dy/dx)."""
+    d = OPERATIONS[name]
+    program = Program(f"{name}_with_slope", d.inputs, {d.output: d.forward, "slope": d.slope}, d.params)
+    return compiled(Operation(program, d.result, d.accepts), d.result)
+
+
 def compiled(op: Operation, result):
     """A Python function for an operation, with what is small or dense on the host written out before `op` is asked.
 
@@ -91,12 +99,12 @@ def compiled(op: Operation, result):
     everything = f"({', '.join(program.inputs)},), ({''.join(p + ', ' for p in program.params)})"
     one = len(program.results) == 1
     lines = [f"def function({arguments}{', out=None' if one else ''}):"]
-    scope = {"op": op, "ndarray": np.ndarray, "asarray": np.asarray, "dense": host.dense, "copyto": np.copyto,
-             "as_array": as_array, "program": program, "boolean": bool_, "__name__": __name__} | FUNCTIONS
     types = [t for t in ("float32", "float64", "int64") if t[0] in op.accepts or result == FLOAT and t[0] == "f"]
     if result not in (SAME, BOOL) or op.check is not None or program.params:
         types = [t for t in types if t != "int64"]
     types = [] if result == LOGICAL else types
+    scope = {"op": op, "ndarray": np.ndarray, "asarray": np.asarray, "dense": host.dense, "copyto": np.copyto,
+             "as_array": as_array, "program": program, "boolean": bool_, "types": [np.dtype(t) for t in types], "__name__": __name__} | FUNCTIONS
     plain = [n for n in program.inputs if n not in program.conditions]
     small = [f"type({n}) is ndarray and {n}.dtype is boolean and {n}.nbytes < {host.SMALL}" for n in program.conditions]
     for numbers in (False, True) if types and len(plain) > 1 else (False,) if types else ():
@@ -129,11 +137,10 @@ def compiled(op: Operation, result):
             else:
                 lines += ["                    " + line for line in [*statements, f"return {returned}"]]
         lines += ["            except (ValueError, OverflowError, RuntimeWarning):", "                pass"]
-    if "float32" in types and result != BOOL and not program.conditions:
-        lines += [f"    {'if out is None' if one else 'if True'}:",
-                  f"        found = dense(program, {everything})",
-                  "        if found is not None:",
-                  "            return found"]
+    if types:
+        lines += [f"    found = dense(program, types, {result == BOOL}, {everything}{', out' if one else ''})",
+                  "    if found is not None:",
+                  "        return found"]
     lines.append(f"    return op({everything}{', out' if one else ''})")
     exec(compile("\n".join(lines), f"<{program.name}>", "exec"), scope)
     made = scope["function"]

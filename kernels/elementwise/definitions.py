@@ -3,7 +3,9 @@
     relu = unary(y="maximum(x, 0)", dx="where(y > 0, dy, 0)")
 
 Inputs are x, or x and y, …; the result is y of one input, z of more; dy or dz is the gradient that arrives. A derivative
-may name inputs and the result: what it names is what is saved for backward. `a = …; b` computes a first. The functions
+may name inputs and the result: what it names is what is saved for backward. `a = …; b` computes a first. Where the
+derivative costs much and shares most of that with the value, it is given as `slope`: dx = dy slope, and the host computes
+both at once, in the forward. The functions
 are those of `triton_functions.py` (on the device) and `numpy_functions.py` (on the host); `/` may be off by 2 units in
 the last place on the device, `divide` is not.
 """
@@ -21,8 +23,8 @@ ALL, NUMBERS, FLOATS, INTEGERS = "bif", "if", "f", "bi"  # kinds of elements an 
 class Definition:
     """One operation: expressions, and rules for element types."""
 
-    def __init__(self, inputs, output, forward, gradients, result, accepts, params, refusal):
-        self.inputs, self.output, self.forward = inputs, output, forward
+    def __init__(self, inputs, output, forward, gradients, slope, result, accepts, params, refusal):
+        self.inputs, self.output, self.forward, self.slope = inputs, output, forward, slope
         self.gradients = gradients  # input -> expression, of those that can be differentiated
         self.result, self.accepts, self.params, self.refusal = result, accepts, params, refusal
         self.name = ""  # set when the table below is complete
@@ -32,10 +34,13 @@ def _operation(inputs, output):
     """A maker of definitions with these names."""
     gradient_names = {f"d{name}": name for name in inputs}
 
-    def make(result=SAME, accepts=ALL, params=(), refusal=None, **expressions):
+    def make(result=SAME, accepts=ALL, params=(), refusal=None, slope=None, **expressions):
         forward = expressions.pop(output)
+        if slope is not None:
+            *before, last = slope.split(";")
+            expressions["dx"] = ";".join([*before, f"dy * ({last.strip()})"])
         gradients = {gradient_names[d]: text for d, text in expressions.items()}
-        return Definition(inputs, output, forward, gradients, result, accepts, params, refusal)
+        return Definition(inputs, output, forward, gradients, slope, result, accepts, params, refusal)
 
     return make
 
@@ -44,8 +49,8 @@ unary, binary = _operation(("x",), "y"), _operation(("x", "y"), "z")
 lerp_like, clamp_like = _operation(("x", "y", "w"), "z"), _operation(("x", "lo", "hi"), "z")
 where_like, prelu_like = _operation(("c", "x", "y"), "z"), _operation(("x", "w"), "z")
 
-LN2, LN10, TWO_OVER_SQRT_PI, SQRT_HALF = "0.6931471805599453", "2.302585092994046", "1.1283791670955126", "0.7071067811865476"
-INV_SQRT_2PI, SQRT_2_OVER_PI = "0.3989422804014327", "0.7978845608028654"
+LN2, LN10, TWO_OVER_SQRT_PI = "0.6931471805599453", "2.302585092994046", "1.1283791670955126"
+INV_SQRT_2PI, SQRT_2_OVER_PI = "0.3989422804014327", "0.7978845608028654"  # the one is half of the other
 SELU_SCALE, SELU_ALPHA_SCALE = "1.0507009873554805", "1.7580993408473766"
 GELU_TANH = f"tanh({SQRT_2_OVER_PI} * (x + 0.044715 * x * x * x))"
 
@@ -107,11 +112,11 @@ OPERATIONS = {
     "sigmoid": unary(y="1 / (1 + exp(-x))", dx="dy * y * (1 - y)", result=FLOAT),
     "relu": unary(y="maximum(x, 0)", dx="where(y > 0, dy, 0)", accepts=NUMBERS,
                   refusal="Boolean inputs not supported for relu"),
-    "silu": unary(y="x / (1 + exp(-x))", dx="s = 1 / (1 + exp(-x)); dy * s * (1 + x * (1 - s))", accepts=FLOATS),
+    "silu": unary(y="x / (1 + exp(-x))", slope="s = 1 / (1 + exp(-x)); s * (1 + x * (1 - s))", accepts=FLOATS),
     # tanh(log(1 + e)) = n / (n + 2) with n = e^2 + 2 e; beyond 20 that is 1 in every precision
     "mish": unary(y="e = exp(minimum(x, 20)); n = e * (e + 2); x * n / (n + 2)",
-                  dx="e = exp(minimum(x, 20)); n = e * (e + 2); t = n / (n + 2);"
-                     " dy * (t + x * (1 - t * t) * e / (1 + e))", accepts=FLOATS),
+                  slope="e = exp(minimum(x, 20)); n = e * (e + 2); t = n / (n + 2); t + x * (1 - t * t) * e / (1 + e)",
+                  accepts=FLOATS),
     "softsign": unary(y="x / (1 + abs(x))", dx="a = 1 + abs(x); dy / (a * a)", accepts=FLOATS),
     "logsigmoid": unary(y="minimum(x, 0) - log1p(exp(-abs(x)))", dx="dy / (1 + exp(x))", accepts=FLOATS),
     "hardswish": unary(y="x * minimum(maximum(x + 3, 0), 6) / 6",
@@ -133,12 +138,9 @@ OPERATIONS = {
                       accepts=NUMBERS, params=("min_val", "max_val")),
     "threshold": unary(y="where(x <= threshold, value, x)", dx="where(x <= threshold, 0, dy)", accepts=NUMBERS,
                        params=("threshold", "value")),
-    "gelu": unary(y=f"0.5 * x * (1 + erf(x * {SQRT_HALF}))",
-                  dx=f"dy * (0.5 * (1 + erf(x * {SQRT_HALF})) + x * {INV_SQRT_2PI} * exp(-0.5 * x * x))",
-                  accepts=FLOATS),
-    "gelu_tanh": unary(y=f"0.5 * x * (1 + {GELU_TANH})",
-                       dx=f"t = {GELU_TANH}; dy * (0.5 * (1 + t)"
-                          f" + 0.5 * x * (1 - t * t) * {SQRT_2_OVER_PI} * (1 + 0.134145 * x * x))", accepts=FLOATS),
+    "gelu": unary(y="x * normal_cdf(x)", slope=f"normal_cdf(x) + x * exp(-0.5 * x * x) * {INV_SQRT_2PI}", accepts=FLOATS),
+    "gelu_tanh": unary(y=f"0.5 * x * (1 + {GELU_TANH})", accepts=FLOATS,
+                       slope=f"t = {GELU_TANH}; 0.5 * (1 + t) + x * (1 - t * t) * (1 + 0.134145 * x * x) * {INV_SQRT_2PI}"),
     "prelu": prelu_like(z="where(x > 0, x, w * x)", dx="where(x > 0, dz, w * dz)", dw="where(x > 0, 0, x * dz)",
                         accepts=FLOATS),
     # rounding

@@ -10,9 +10,9 @@ import functools
 
 import numpy as np
 
-from tritonnet.kernels.dtypes import float32, float64
+from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.elementwise.expression import Program, Ref
-from tritonnet.kernels.elementwise.layout import memory_order, steps
+from tritonnet.kernels.elementwise.layout import broadcast, memory_order, steps
 from tritonnet.kernels.elementwise.numpy_functions import CAREFUL, FUNCTIONS
 from tritonnet.kernels.runtime import host
 
@@ -87,36 +87,78 @@ def last_write(steps, i):
         steps[i].function not in CAREFUL)
 
 
-def dense(program, operands, params):
-    """The results for C-contiguous arrays of one shape and one float type, and numbers; None for anything else."""
-    shape = dtype = None
-    for a in operands:
-        if type(a) is np.ndarray:
-            if shape is None:
-                shape, dtype = a.shape, a.dtype
-                if dtype is not float32 and dtype is not float64 or a.nbytes < SMALL:
-                    return None
-            if a.shape != shape or a.dtype is not dtype or not a.flags.c_contiguous:
-                return None
-        elif type(a) is not float and type(a) is not int:
-            return None
-    if shape is None:
+def dense(program, dtypes, boolean, operands, params, out=None):
+    """The results where all is simple: one element type out of `dtypes`, dense arrays in one memory order, numbers, and
+    smaller arrays that broadcast. None for anything else: then `evaluate` is asked, whose preparations cost more.
+
+    boolean: the result is. out: an operand that is to be changed in place.
+    """
+    arrays = [a for a in operands if type(a) is np.ndarray]
+    plain = [a for a, name in zip(operands, program.inputs) if type(a) is np.ndarray and name not in program.conditions]
+    if not plain or plain[0].dtype not in dtypes:
         return None
-    outs = [host.empty(shape, dtype) for _ in program.results]
-    size, run = outs[0].size, body(program, False)
+    dtype, shape = plain[0].dtype, arrays[0].shape
+    numbers = (int,) if dtype.kind == "i" else (float, int)
+    for a, name in zip(operands, program.inputs):
+        if type(a) is np.ndarray:
+            if a.dtype != (bool_ if name in program.conditions else dtype):
+                return None
+        elif type(a) not in numbers:
+            return None
+    same, order = all([a.shape == shape for a in arrays]), None
+    if not same:
+        try:
+            shape = broadcast(*[a.shape for a in arrays])
+        except RuntimeError:
+            return None
+        if not all([a.flags.c_contiguous for a in arrays if a.shape == shape]):
+            return None
+    elif not all([a.flags.c_contiguous for a in arrays]):
+        strides = arrays[0].strides
+        order = sorted(range(len(shape)), key=strides.__getitem__, reverse=True)
+        if not arrays[0].transpose(order).flags.c_contiguous or any([a.strides != strides for a in arrays]):
+            return None
+    if out is None:
+        result = bool_ if boolean else dtype
+        outs = [host.empty(shape if order is None else [shape[k] for k in order], result) for _ in program.results]
+    elif out.dtype == dtype and out.shape == shape and any([out is a for a in operands]) and (
+            same or all([a is out or a.base is None for a in arrays]) and out.base is None):
+        outs = [out if order is None else out.transpose(order)]
+    else:
+        return None
+    if order is not None:
+        operands = [a.transpose(order) if type(a) is np.ndarray else a for a in operands]
+    if not _run_dense(program, dtype, outs, operands, params, same, out is not None):
+        return None
+    if order is not None:
+        back = [order.index(k) for k in range(len(order))]
+        outs = [a.transpose(back) for a in outs] if out is None else [out]
+    return outs[0] if len(outs) == 1 else tuple(outs)
+
+
+def _run_dense(program, dtype, outs, operands, params, same, in_place):
+    """Fill C-contiguous results, if that can be split into pieces. same: all arrays have one shape."""
+    size, run = outs[0].size, body(program, in_place)
     try:
         if size < host.SPLIT:
-            run(dtype, *outs, *operands, *params)
-        else:
-            flat = [a.reshape(-1) if type(a) is np.ndarray else a for a in (*outs, *operands)]
+            if size:
+                run(dtype, *outs, *operands, *params)
+            return True
+        n, arguments = len(outs[0]), [*outs, *operands]
+        if same:
+            n, arguments = size, [a.reshape(-1) if type(a) is np.ndarray else a for a in arguments]
+        elif n < 16:
+            return False
+        ndim = arguments[0].ndim
+        cut = [type(a) is np.ndarray and a.ndim == ndim and a.shape[0] == n for a in arguments]
 
-            def part(i, j):
-                run(dtype, *[a[i:j] if type(a) is np.ndarray else a for a in flat], *params)
+        def part(i, j):
+            run(dtype, *[a[i:j] if c else a for a, c in zip(arguments, cut)], *params)
 
-            host.parallel(part, size, size, host.PIECE if len(program.steps) > 1 else None)
+        host.parallel(part, n, size, max(1, host.PIECE * n // size) if len(program.steps) > 1 else None)
+        return True
     except RuntimeWarning:  # only where warnings are errors
-        return None
-    return outs[0] if len(outs) == 1 else tuple(outs)
+        return False
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from tritonnet.kernels.elementwise.special import erf, erfc
+from tritonnet.kernels.elementwise.special import erf, erfc, normal_cdf
 
 _BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 
@@ -99,7 +99,7 @@ FUNCTIONS = {name: getattr(np, name) for name in (
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "floor": _unless_integer(np.floor), "ceil": _unless_integer(np.ceil),
     "round": _unless_integer(np.rint), "trunc": _unless_integer(np.trunc), "where": select, "sign": sign, "pow": power,
-    "erf": erf, "erfc": erfc, "shift_left": _shift(np.left_shift, lambda x: 0),
+    "erf": erf, "erfc": erfc, "normal_cdf": normal_cdf, "shift_left": _shift(np.left_shift, lambda x: 0),
     "shift_right": _shift(np.right_shift, lambda x: np.where(np.less(x, 0), -1, 0)),
 }
-CAREFUL = {"where", "sign", "pow", "erf", "erfc", "shift_left", "shift_right"}  # `out` must not be an operand
+CAREFUL = {"where", "sign", "pow", "erf", "erfc", "normal_cdf", "shift_left", "shift_right"}  # `out` must not be an operand

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tritonnet.kernels.runtime import host
+
 _ERX = 8.45062911510467529297e-01
 _PP = (1.28379167095512558561e-01, -3.25042107247001499370e-01, -2.84817495755985104766e-02,
        -5.77027029648944159157e-03, -2.37630166566501626084e-05)
@@ -81,16 +83,20 @@ _P32 = (1.1283792743369205, 0.10276905487953661, -1.918271453029783e-04, -6.1978
         -5.669014571189171e-06, 1.4189293090333734e-07)
 
 
-def _erf32(x, out):
-    """erf of a float32 array, into `out`, which is another one."""
-    square = np.multiply(x, x, dtype=np.float32)
-    np.minimum(square, 16, out=square)  # from 4 on erf is 1 in float32, and P is fitted up to there
-    np.multiply(square, _P32[-1], out=out)
-    for c in _P32[-2:0:-1]:
-        out += c
-        out *= square
-    out += _P32[0]
-    out *= x
+_CDF32 = tuple(c * 0.5 ** (k + 0.5) for k, c in enumerate(_P32))  # for erf(x / sqrt 2)
+
+
+def _erf32(x, out, coefficients, limit):
+    """tanh(x P(x^2)) of a float32 array, into `out`, which is another one; x^2 is kept below the limit of the fit."""
+    square = host.empty(out.shape, out.dtype)
+    np.multiply(x, x, out=square)
+    np.minimum(square, limit, out=square)
+    np.multiply(square, coefficients[-1], out=out)
+    for c in coefficients[-2:0:-1]:
+        np.add(out, c, out=out)
+        np.multiply(out, square, out=out)
+    np.add(out, coefficients[0], out=out)
+    np.multiply(out, x, out=out)
     return np.tanh(out, out=out)
 
 
@@ -101,10 +107,22 @@ def erf(x, out=None):
     if not x.ndim:
         out[()] = erf(x.reshape(1))[0]
     elif out.dtype == np.float32:
-        _erf32(x, out)
+        _erf32(x, out, _P32, 16)  # from 4 on erf is 1 in float32
     else:
         out[...] = _erf64(x)
     return out
+
+
+def normal_cdf(x, out=None):
+    """The standard normal distribution function, (1 + erf(x / sqrt 2)) / 2."""
+    x = np.asarray(x)
+    out = np.empty_like(x) if out is None else out
+    if x.ndim and out.dtype == np.float32:
+        _erf32(x, out, _CDF32, 32)
+    else:
+        erf(x * 0.7071067811865476, out=out)
+    np.multiply(out, 0.5, out=out)
+    return np.add(out, 0.5, out=out)
 
 
 def erfc(x, out=None):

@@ -183,6 +183,11 @@ def erfc_(a):
 
 
 @jit
+def normal_cdf_(a):
+    return 0.5 + 0.5 * libdevice.erf(a * 0.7071067811865476)
+
+
+@jit
 def floor_(a):
     if a.dtype.is_floating():
         return libdevice.floor(a)
