@@ -129,7 +129,7 @@ class Linear(Op):
         if activation is None:
             ctx.saved = x, w
             return kernels.linear(x, w, bias)
-        if activation != "gelu" or not any(ctx.parents):             # the derivative is told by the result
+        if activation != "gelu" or not any(ctx.needs_input_grad):             # the derivative is told by the result
             y = kernels.linear(x, w, bias, activation)
             ctx.saved = x, w, y
             return y
