@@ -8,6 +8,7 @@ from tritonnet.autograd import function
 from tritonnet.autograd.function import make
 from tritonnet.kernels import arrays, dtypes
 
+DTYPES = {name: np.dtype(name) for name in ("float64", "float32", "float16")} | {"bfloat16": dtypes.bfloat16}
 RTOL = {"float64": 1e-9, "float32": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
 
 
@@ -83,3 +84,11 @@ def kernel_agrees_with_mirror(op, sample, dtype, device):
         agree(f, e, f"{dtype}: output {k}", RTOL[dtype] * sample.loose)
     for k, (f, e) in enumerate(zip(found_grads, expected_grads)):
         agree(f, e, f"{dtype}: gradient {k}", 4 * RTOL[dtype] * sample.loose)
+
+
+def exercise_agrees_with_mirror(exercise, dtype, device):
+    """What an exercise (tests/exercises.py) gives on a device is what it gives on the host."""
+    expected, found = exercise(None, DTYPES[dtype]), exercise(device, DTYPES[dtype])
+    assert len(found) == len(expected)
+    for k, (f, e) in enumerate(zip(found, expected)):
+        agree(arrays.to_host(f), e, f"{dtype}: array {k}", 4 * RTOL[dtype])

@@ -1,0 +1,179 @@
+"""Work of the ground floor that no operation's samples reach: optimizers, random fills, copies, long sorts.
+
+Each exercise is a function (place, dtype) -> arrays: the same arrays on the host (place None) and on a device.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tritonnet.kernels import index, optim, rng, strided
+from tritonnet.kernels.arrays import empty, to_device, zeros
+
+ALL = ("float32", "float16", "bfloat16")
+EXERCISES: dict = {}  # name -> (function, dtypes)
+float32, int64 = np.dtype(np.float32), np.dtype(np.int64)
+
+
+def exercise(fn=None, *, dtypes=ALL):
+    """Declare one."""
+
+    def note(fn):
+        EXERCISES[fn.__name__.replace("_", " ")] = fn, dtypes
+        return fn
+
+    return note if fn is None else note(fn)
+
+
+def values(shape, dtype, place, seed=0, low=-1.0, high=1.0):
+    """Uniform numbers, the same everywhere."""
+    x = np.random.default_rng(seed).uniform(low, high, shape).astype(dtype)
+    return x if place is None else to_device(x, place)
+
+
+def generator(place):
+    """A generator that gives the same numbers everywhere."""
+    rng.same_stream_everywhere(True)
+    return rng.Generator(place).manual_seed(5)
+
+
+# --- random numbers ---
+
+@exercise
+def uniform(place, dtype):
+    return [rng.uniform(empty((3, 781), dtype, place), -2.0, 3.0, generator(place))]
+
+
+@exercise
+def normal(place, dtype):
+    return [rng.normal(empty((3, 781), dtype, place), 1.0, 2.0, generator(place))]
+
+
+@exercise
+def bernoulli(place, dtype):
+    p = values((3, 781), dtype, place, low=0.0)
+    return [rng.bernoulli(empty((3, 781), dtype, place), 0.3, generator(place)),
+            rng.bernoulli(empty((3, 781), dtype, place), p, generator(place))]
+
+
+@exercise(dtypes=["float32"])
+def integers(place, dtype):
+    return [rng.randint(empty((1001,), int64, place), -5, 1000, generator=generator(place)),
+            rng.randint(empty((1001,), int64, place), 0, 1 << 40, generator=generator(place))]
+
+
+@exercise(dtypes=["float32"])
+def permutation(place, dtype):
+    return [rng.permutation(1000, place, generator(place))]
+
+
+@exercise(dtypes=["float32"])
+def a_captured_stream(place, dtype):
+    """A captured step draws from a stream of its own; the generator's stays where it was."""
+    drawn = generator(place)
+    if place is None:
+        return [rng.uniform(empty((100,), dtype, None), 0.0, 1.0, drawn)]
+    with drawn.captured():
+        rng.uniform(empty((100,), dtype, place), 0.0, 1.0, drawn)
+    return [rng.uniform(empty((100,), dtype, place), 0.0, 1.0, drawn)]
+
+
+# --- copies ---
+
+@exercise
+def copies_with_strides(place, dtype):
+    x = values((2, 3, 4, 5, 6, 7), dtype, place)
+    views = [x[:, ::2, :, ::2, :, ::2], x[0, :, ::2, :, ::2], x[0, 0, :, ::2, :], x[0, 0, 0, :, ::2], x[0, 0, 0, 0].T,
+             x.transpose(5, 3, 1, 4, 2, 0)]
+    return [v.copy() for v in views] + [x.astype(float32)]
+
+
+@exercise(dtypes=["float32"])
+def fills_of_eight_bytes(place, dtype):
+    """What a driver cannot fill."""
+    out, bits = zeros((5, 7), int64, place), 0x0123456789ABCDEF
+    if place is None:
+        out.fill(bits)
+    else:
+        strided.fill(out, bits)
+    return [out]
+
+
+@exercise(dtypes=["float32"])
+def sorting_long_lines(place, dtype):
+    """More than the ranks of one run: runs are merged."""
+    return list(index.sort(values((1, 8999), dtype, place)))
+
+
+# --- optimizers: parameters of several sizes, two groups, two steps ---
+
+SHAPES = [(3, 781), (5,), (), (64, 16)]
+GROUPS = [0, 1, 1, 0]
+
+
+def lists(dtype, place, n):
+    """n lists of arrays: parameters, gradients, then state, which is zeros."""
+    made = [[values(s, dtype, place, seed=7 * k + i) for i, s in enumerate(SHAPES)] for k in range(2)]
+    return made + [[zeros(s, dtype, place) for s in SHAPES] for _ in range(n - 2)]
+
+
+def counts(place):
+    """Step counts, one per parameter."""
+    return [zeros((), float32, place) for _ in SHAPES]
+
+
+@exercise
+def sgd(place, dtype):
+    found = []
+    for momentum, dampening, nesterov in ((0.0, 0.0, False), (0.9, 0.0, True), (0.9, 0.5, False)):
+        p, g, b = lists(dtype, place, 3)
+        steps, fused = counts(place) if dampening else None, optim.Fused()
+        for _ in range(2):
+            optim.sgd_step(p, g, b if momentum else None, steps, GROUPS, [
+                (0.1, momentum, dampening, 0.01, False), (0.05, momentum, dampening, 0.0, True)], fused, nesterov)
+        found += p + b
+    return found
+
+
+@exercise
+def adam(place, dtype):
+    found = []
+    for adamw, amsgrad in ((False, False), (True, True)):
+        p, g, m, v, top = lists(dtype, place, 5)
+        steps, fused = counts(place), optim.Fused()
+        for _ in range(2):
+            optim.adam_step(p, g, m, v, top if amsgrad else None, steps, GROUPS, [
+                (0.1, 0.9, 0.99, 1e-3, 0.01, False), (0.05, 0.8, 0.9, 1e-3, 0.0, True)], fused, adamw)
+        found += p + m + v + steps
+    return found
+
+
+@exercise
+def rmsprop(place, dtype):
+    found = []
+    for centered, momentum in ((False, 0.0), (True, 0.9)):
+        p, g, v, a, b = lists(dtype, place, 5)
+        steps, fused = counts(place), optim.Fused()
+        for _ in range(2):
+            optim.rmsprop_step(p, g, v, a if centered else None, b if momentum else None, steps, GROUPS, [
+                (0.1, 0.9, 1e-2, 0.01, momentum, False), (0.05, 0.8, 1e-2, 0.0, momentum, True)], fused)
+        found += p + v + steps
+    return found
+
+
+@exercise
+def clipping_by_norm(place, dtype):
+    found = []
+    for p in (2.0, 1.0, 3.0, math.inf):
+        g = lists(dtype, place, 2)[1]
+        found += [optim.grad_norm(g, p), optim.clip_grad_norm(g, 0.7, p), *g]
+    return found
+
+
+@exercise
+def clipping_by_value(place, dtype):
+    g = lists(dtype, place, 2)[1]
+    optim.clip_grad_value(g, 0.25)
+    return g
