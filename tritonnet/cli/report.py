@@ -70,11 +70,12 @@ def draw_curve(figure, training, source):
     at = np.concatenate([h["epoch"] - 1 + (np.arange(len(h["losses"])) + 1) / len(h["losses"]) for h in history])
     upper.plot(at, np.concatenate([h["losses"] for h in history]), color=BLUE, linewidth=1.6)
     upper.set_yscale("log")
+    upper.yaxis.set_major_formatter("{x:g}")
     upper.set_ylabel("training loss (nats)")
     epochs, errors = [h["epoch"] for h in history], [100 * (1 - h["test_accuracy"]) for h in history]
     lower.plot(epochs, errors, color=ORANGE, linewidth=1.6, marker="o", markersize=5)
     for x, y in zip(epochs, errors):
-        lower.annotate(f"{100 - y:.2f} %", (x, y), textcoords="offset points", xytext=(0, 8), ha="center", color=INK)
+        lower.annotate(f"{100 - y:.2f} % right", (x, y), textcoords="offset points", xytext=(0, 8), ha="center", color=INK)
     lower.set_ylim(0, max(errors) * 1.35 or 1)
     lower.set_ylabel("test error (%)")
     lower.set_xlabel("epoch")
