@@ -196,8 +196,11 @@ def _update(x, keys, lines, v, shape, v_steps, rest, x_rest, v_rest, add, distin
     arguments = (keys, order, v, count, k, n1, n2, *e, size, r1, r2, *x_steps, *v_rows)
     if add:
         block_e, block_r = tile(x, count, size, 128, 128)
+        block_j = 8
+        if x.device.simulated:
+            block_e, block_j = min(block_e, max(4096 // block_r, 1)), 64
         grid = (-(-count // block_e) * -(-size // block_r),)
-        add_kernel[grid](x, *arguments, **common, ACC=accumulator(x.dtype), BLOCK_E=block_e, BLOCK_J=8,
+        add_kernel[grid](x, *arguments, **common, ACC=accumulator(x.dtype), BLOCK_E=block_e, BLOCK_J=block_j,
                          BLOCK_R=block_r, num_warps=4)
     else:
         block_e, block_r = tile(x, count, size, 1024)

@@ -99,16 +99,19 @@ def merge_kernel(x, order, values, new_order, n, run, steps, DESCENDING: tl.cons
     tl.store(new_order + row * n + place, tl.load(order + row * n + at, mask=at < n, other=0), mask=at < n)
 
 
-def sort_lines(x, descending=False, keep=None):
-    """Sort a dense device array of (rows, n) along its lines; (values, order), the first `keep` of each line."""
+def sort_lines(x, descending=False, keep=None, run=RUN):
+    """Sort a dense device array of (rows, n) along its lines; (values, order).
+
+    keep: how many of each line are wanted, at least.  run: length to which all are compared with all, 128 times 2^k.
+    """
     rows, n = x.shape
-    run, simulated = RUN, x.device.simulated
+    simulated = x.device.simulated
     whole = n <= run
     keep = n if keep is None or not whole else keep
     values, order = empty((rows, keep), x.dtype, x), empty((rows, keep), INT64, x)
     if not values.size:
         return values, order
-    block, chunk = (power(n, 1024),) * 2 if simulated else (16, 16) if n <= 16 else (128, 32)
+    block, chunk = (power(n, min(run, 1024)),) * 2 if simulated else (16, 16) if n <= 16 else (128, 32)
     rank_kernel[(rows * -(-n // block),)](x, values, order, n, keep, run, DESCENDING=descending, BLOCK=block,
                                           CHUNK=chunk, num_warps=4)
     if not whole:
