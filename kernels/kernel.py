@@ -79,14 +79,13 @@ class Kernel(Jit):
         self.params = parameters(fn, do_not_specialize)
         self.arguments = [p for p in self.params if not p.constexpr]  # those passed at run time
         self.argument_names = frozenset(p.name for p in self.arguments)
-        self.variants = {}
 
     def variant(self, device, **config) -> Variant:
         """This kernel on this device with its constexprs, num_warps, num_stages, … fixed."""
-        key = device, tuple(config.items()), tuple(map(type, config.values()))  # types, because 1 == True == 1.0
-        found = self.variants.get(key)
+        key = self, tuple(config.items()), tuple(map(type, config.values()))  # types, because 1 == True == 1.0
+        found = device.variants.get(key)
         if found is None:
-            found = self.variants.setdefault(key, Variant(self, device, config))
+            found = device.variants.setdefault(key, Variant(self, device, config))
         return found
 
     def __getitem__(self, grid):

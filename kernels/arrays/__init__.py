@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.kernels.arrays.device_array import DeviceArray
-from tritonnet.kernels.arrays.transfer import upload
+from tritonnet.kernels.arrays.transfer import pinned, upload, upload_async
 from tritonnet.kernels.runtime import host
 from tritonnet.kernels.runtime.devices import Device
 
 __all__ = [
     "FILL_FRESH", "DeviceArray", "contiguous", "copy_to", "device_of", "empty", "empty_like", "fill", "from_cuda_array",
-    "from_dlpack", "full", "is_host", "to_device", "to_host", "zeros",
+    "from_dlpack", "full", "is_host", "pinned", "to_device", "to_host", "upload", "upload_async", "zeros",
 ]
 
 FILL_FRESH: int | None = None  # tests set 0xFF: NaN in every float type, -1 in signed integers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tritonnet.kernels.arrays import views
@@ -14,6 +16,23 @@ def upload(array, host):
     if array.size:
         array.device.driver.upload(
             array.ptr, np.ascontiguousarray(host, array.dtype), array.device.stream.handle)
+
+
+def pinned(shape, dtype, device) -> np.ndarray:
+    """An uninitialised host array in memory that the device copies from while it computes: see `upload_async`."""
+    dtype = np.dtype(dtype)
+    return device.driver.pinned(math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
+
+
+def upload_async(array, host):
+    """Queue a copy out of a pinned array of the same shape and type, which must not change until it is done.
+
+    On the current stream: `with device.on(stream): upload_async(array, host); event = stream.record()`.
+    """
+    if (array.shape, array.dtype) != (host.shape, host.dtype) or not (array.contiguous and host.flags.c_contiguous):
+        raise ValueError(f"cannot upload {host.dtype}{list(host.shape)} to {array}")
+    if array.size:
+        array.device.driver.upload_async(array.ptr, host, array.device.stream.handle)
 
 
 def download(array) -> np.ndarray:

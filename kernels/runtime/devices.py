@@ -23,6 +23,7 @@ class Device:
         self.driver, self.pool = driver, Pool(driver, own_blocks)
         self.index, self.simulated = driver.ordinal, driver.simulated
         self.poisons = driver.simulated and own_blocks  # fresh memory is full of 0xFF bytes anyway
+        self.variants = {}  # of kernels on this device: they die with it
         self.default_stream = Stream(self, driver.stream)
         self.local = Current(self.default_stream)
 

@@ -119,7 +119,9 @@ class Bound:
     def __call__(self):
         if on_launch and all(self.grid):
             announce(self.variant, self.compiled, self.grid, self.args)
-        self.run()
+        result = self.run()
+        if result and result[0]:
+            self.compiled.driver.refused(result)
 
 
 class Variant:

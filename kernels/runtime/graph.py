@@ -12,15 +12,31 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import typing
 
 from tritonnet.kernels.runtime.errors import CaptureError, DeviceError
+from tritonnet.kernels.runtime.launches import watching
+
+
+class Captured(typing.NamedTuple):
+    """One launch in a graph."""
+
+    name: str
+    grid: tuple
+    flops: int | None
+    bytes: int | None
+
+    @classmethod
+    def of(cls, launch) -> Captured:
+        """The figures of a launch; its arguments are not kept."""
+        return cls(launch.name, launch.grid, launch.flops, launch.bytes)
 
 
 class Graph:
-    """A captured step. `result` is what the step returned; each replay writes it anew."""
+    """A captured step. `result` is what the step returned; each replay writes it anew. `launches`: what it runs."""
 
-    def __init__(self, device, arena, handle, result):
-        self.device, self.arena, self.handle, self.result = device, arena, handle, result
+    def __init__(self, device, arena, handle, result, launches):
+        self.device, self.arena, self.handle, self.result, self.launches = device, arena, handle, result, launches
 
     @classmethod
     def capture(cls, device, step) -> Graph:
@@ -31,11 +47,12 @@ class Graph:
         gc.collect()  # a module unloaded, or memory freed, by the collector would spoil the capture
         collecting = gc.isenabled()
         gc.disable()
-        arena = pool.open()
+        arena, launches = pool.open(), []
         try:
             driver.begin_capture(stream)
             try:
-                result = step()
+                with watching(lambda launch: launches.append(Captured.of(launch))):
+                    result = step()
             except BaseException:
                 with contextlib.suppress(DeviceError):  # a spoilt capture ends with an error of its own
                     driver.end_capture(stream)
@@ -51,7 +68,7 @@ class Graph:
         pool.capturing = None
         for call in arena.afterwards:
             call()
-        return cls(device, arena, handle, result)
+        return cls(device, arena, handle, result, launches)
 
     def __call__(self):
         """Replay on the current stream; returns the step's result without waiting for it."""

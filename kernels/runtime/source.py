@@ -133,6 +133,15 @@ def real(value):
     return value
 
 
+def constant(value):
+    """A plain constant of a module as kernels may read it; Triton refuses all but constexprs."""
+    if isinstance(value, (bool, int, float, str)):
+        import triton.language as tl
+
+        return tl.constexpr(value)
+    return value
+
+
 @functools.cache
 def triton_dtype(dtype):
     """tl.float32 for np.float32, …"""
@@ -146,9 +155,9 @@ def resolved(fn):
     """A copy of a function in whose globals and closure Triton finds its own objects."""
     scope, used = dict(fn.__globals__), names_used(fn.__code__)
     for name, value in fn.__globals__.items():
-        if isinstance(value, Lazy) or name in used and value is not fn:  # `tl` may be named by annotations alone
-            scope[name] = real(value)
-    closure = fn.__closure__ and tuple(types.CellType(real(cell.cell_contents)) for cell in fn.__closure__)
+        if isinstance(value, Lazy) or name in used:  # `tl` may be named by annotations alone
+            scope[name] = constant(real(value))
+    closure = fn.__closure__ and tuple(types.CellType(constant(real(cell.cell_contents))) for cell in fn.__closure__)
     copy = types.FunctionType(fn.__code__, scope, fn.__name__, fn.__defaults__, closure)
     copy.__kwdefaults__, copy.__doc__ = fn.__kwdefaults__, fn.__doc__
     copy.__qualname__, copy.__module__, copy.__annotations__ = fn.__qualname__, fn.__module__, fn.__annotations__

@@ -20,11 +20,13 @@ class CudaError(DeviceError):
     """A driver call failed."""
 
 
-def check(result):
-    """Unpack what a binding returns, (error, value, …), raising by name."""
+def check(result, kind=None):
+    """Unpack what a binding returns, (error, value, …), raising by name an error of this kind."""
     error, *values = result
     if error != cuda.CUresult.CUDA_SUCCESS:
-        kind = OutOfMemory if error == cuda.CUresult.CUDA_ERROR_OUT_OF_MEMORY else CudaError
+        if error == cuda.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+            kind = OutOfMemory
+        kind = kind or CudaError
         raise kind(f"{error.name}: {cuda.cuGetErrorString(error)[1].decode()}")
     return values[0] if len(values) == 1 else values
 

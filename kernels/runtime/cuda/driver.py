@@ -147,14 +147,20 @@ class CudaDriver(CaptureGuard):
             self.bind_thread()
         error, = launch_kernel(function, x, y, z, threads, 1, 1, shared, stream, params, 0)
         if error:
-            check((error,))
+            check((error,), LaunchFailed)
 
     def prepared(self, function, x, y, z, threads, shared, stream, params):
         """One launch with everything fixed; it returns (error,) and needs the context bound in its thread."""
         self.bind_thread()
+        if y > 65535 or z > 65535:
+            raise ValueError(f"grid ({x}, {y}, {z}): y and z are limited to 65535")
         if not (x and y and z):
             return _nothing
         return functools.partial(launch_kernel, function, x, y, z, threads, 1, 1, shared, stream, params, 0)
+
+    def refused(self, result):
+        """Raise for what a pre-bound launch returned."""
+        check(result, LaunchFailed)
 
     # order and time
 

@@ -167,7 +167,7 @@ class SimulatedDriver(CaptureGuard):
         self._submit(Operation(function.name, grid, lambda: function.interpret(grid, values, self.heap)))
 
     def prepared(self, *args):
-        return lambda: self.launch(*args)
+        return lambda: self.launch(*args)  # which raises itself
 
     # order and time
 

@@ -1,11 +1,12 @@
 """The simulated device's memory: blocks in virtual ranges of their own, and every access checked.
 
 Block k lies at  TAG | k << 36 | 1 << 35: addresses derived from it stay recognisable up to 32 GiB either side, also
-when they were stored in device memory and read back (pointer tables). Numbers are never used twice, so a stale
-address names the freed block. Fresh memory is full of 0xFF bytes: NaN in every float type, -1 in every signed int.
+when they were stored in device memory and read back (pointer tables). Numbers are not used again for long, so a
+stale address names the freed block. Fresh memory is full of 0xFF bytes: NaN in every float type, -1 in every signed int.
 """
 from __future__ import annotations
 
+import collections
 import os
 import sys
 
@@ -14,6 +15,7 @@ import numpy as np
 from tritonnet.kernels.runtime.errors import OutOfBounds, UseAfterFree
 
 TAG, SHIFT, NUMBERS = 1 << 62, 36, 22  # bits: 36 within a block, 22 for its number, 4 for the device
+REMEMBERED = 1 << 18  # freed blocks that stale addresses are recognised of
 GROUND = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # kernels/
 RUNTIME = (os.path.join(GROUND, "runtime") + os.sep, os.path.join(GROUND, "arrays") + os.sep)
 
@@ -28,6 +30,8 @@ def caller():
 
 class Block:
     """One allocation."""
+
+    __slots__ = ("number", "nbytes", "name", "freed", "base", "array", "written")
 
     def __init__(self, device, number, nbytes, name):
         self.number, self.nbytes, self.name, self.freed = number, nbytes, name or caller(), None
@@ -47,18 +51,24 @@ class Block:
 
 
 class Heap:
-    """Every block there ever was; the freed ones without contents."""
+    """Every block in use, and the last ones freed, without contents."""
 
     def __init__(self, track_writes, device=0):
         self.blocks, self.track_writes, self.device, self.used = [], track_writes, device, 0
+        self.freed = collections.deque()  # numbers, oldest first
 
     def add(self, nbytes, name):
         """A new block."""
         if nbytes > 1 << (SHIFT - 1):
             raise ValueError(f"{name or 'block'}: {nbytes} bytes; the simulated device's ranges end at 32 GiB")
-        self.blocks.append(Block(self.device, len(self.blocks), nbytes, name))
+        if len(self.freed) > REMEMBERED:
+            number = self.freed.popleft()
+        else:
+            number = len(self.blocks)
+            self.blocks.append(None)
+        self.blocks[number] = Block(self.device, number, nbytes, name)
         self.used += nbytes
-        return self.blocks[-1]
+        return self.blocks[number]
 
     def find(self, ptr):
         """The block that an address was derived from, freed or not, or None."""
@@ -66,7 +76,7 @@ class Heap:
         return self.blocks[number] if 0 <= number < len(self.blocks) else None
 
     def free(self, ptr):
-        """Give a block back; its number is never used again."""
+        """Give a block back; its number is not used again for long."""
         block = self.find(ptr)
         if block is None or ptr != block.base:
             raise OutOfBounds(f"free of {ptr:#x}, where no block begins{f' (inside {block})' if block else ''}")
@@ -74,6 +84,7 @@ class Heap:
             raise UseAfterFree(f"{block} freed again")
         block.freed, block.array, block.written = caller(), None, None
         self.used -= block.nbytes
+        self.freed.append(block.number)
 
     def slice(self, ptr, nbytes, what):
         """The bytes themselves, for a copy or a fill, and the matching part of the record of writes."""

@@ -137,6 +137,19 @@ def extremes(x, values, places, COLS: tl.constexpr):
     tl.store(places + 2 * row + 1, at_low)
 
 
+FACTOR, FLAG = 3, True
+
+
+@kernel
+def module_constants(x, y, BLOCK: tl.constexpr):
+    """Plain numbers of the module."""
+    at = tl.arange(0, BLOCK)
+    v = tl.load(x + at)
+    if FLAG:
+        v = v * FACTOR
+    tl.store(y + at, v)
+
+
 @kernel
 def scalar_product(x, y, factor, BLOCK: tl.constexpr):
     product = tl.load(x + tl.arange(0, BLOCK)) * factor

@@ -5,7 +5,18 @@ import numpy as np
 import pytest
 
 from tritonnet.kernels import arrays, runtime
-from tritonnet.kernels.arrays import DeviceArray, empty, full, is_host, to_device, to_host, zeros
+from tritonnet.kernels.arrays import (
+    DeviceArray,
+    empty,
+    full,
+    is_host,
+    pinned,
+    to_device,
+    to_host,
+    upload,
+    upload_async,
+    zeros,
+)
 
 DTYPES = ["?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8", ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn]
 random = np.random.default_rng(0)
@@ -40,6 +51,22 @@ def test_a_host_array_may_change_after_the_upload(device):
     array = to_device(big, device)
     big[:] = 2
     assert (array.numpy() == 1).all()
+
+
+def test_pinned_memory_is_copied_beside_the_work(device):
+    stream, host = device.new_stream(), pinned((3, 4), np.float32, device)
+    host[...] = np.arange(12).reshape(3, 4)
+    array = empty((3, 4), np.float32, device)
+    with device.on(stream):
+        upload_async(array, host)
+    device.stream.wait(stream.record(timing=False))
+    assert np.array_equal(array.numpy(), host)
+    upload(array, host[::-1].copy())
+    assert np.array_equal(array.numpy(), host[::-1])
+    for wrong in (host.T, host.astype("f8")):
+        with pytest.raises(ValueError, match="cannot upload"):
+            upload_async(array, wrong)
+    assert pinned((0,), np.float32, device).shape == (0,)
 
 
 @pytest.mark.parametrize("key", [

@@ -155,3 +155,33 @@ except runtime.LaunchFailed as error:
     print(error)
 """
     assert "bytes of shared memory per block, Fake GPU has 1000" in python(folder, code, FAKE_CUDA_SHARED="1000")
+
+
+def test_a_refused_launch_is_told(folder):
+    code = START + """
+y = empty((64,), np.float64, device)
+variant = K.parameters.variant(device)
+launch = variant.bind((1,), y, True, -5, 2**40, 1.5, None, 0.25)
+fake.fake_refuse(1)
+for call in (launch, lambda: variant((1,), y, True, -5, 2**40, 1.5, None, 0.25)):
+    try:
+        call()
+    except runtime.LaunchFailed as error:
+        print(error)
+fake.fake_refuse(0)
+launch()
+"""
+    assert python(folder, code).splitlines() == ["CUDA_ERROR_INVALID_VALUE: fake error"] * 2
+
+
+def test_leaving_is_quiet(folder):
+    code = START + """
+kept = [to_device(np.ones(5), device), device.record(), runtime.Graph.capture(device, lambda: None), device.new_stream()]
+shared = from_dlpack(kept[0])
+with runtime.simulated(own_blocks=True) as simulated:
+    more = [to_device(np.ones(5), simulated), runtime.Graph.capture(simulated, lambda: None)]
+import atexit
+atexit.register(lambda: kept)
+"""
+    done = fake_cuda.run(folder, "-c", code)
+    assert not done.returncode and not done.stderr, done.stderr

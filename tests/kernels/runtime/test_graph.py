@@ -40,6 +40,7 @@ def test_launches_keep_their_arguments(computing):
 
     step()
     graph = Graph.capture(computing, step)
+    assert graph.launches == [("copy", (1,), 0, 512)]
     n = 64  # too late
     fill(x, 5)
     graph()

@@ -6,8 +6,9 @@ import pytest
 
 from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import arrays, runtime
-from tritonnet.kernels.arrays import DeviceArray, empty, to_device, zeros
+from tritonnet.kernels.arrays import DeviceArray, empty, full, to_device, zeros
 from tritonnet.kernels.runtime import LaunchFailed, OutOfBounds, OutOfMemory, Uninitialised, UseAfterFree
+from tritonnet.kernels.runtime.simulation import heap
 
 F32 = np.dtype("f4")
 normal = np.random.default_rng(0).standard_normal
@@ -63,6 +64,14 @@ def test_stray_copies(simulated):
     raises(OutOfBounds, lambda: simulated.driver.fill(y.ptr, np.uint32(1), 129, stream), "fill of 516 bytes")
     raises(OutOfBounds, lambda: simulated.driver.free(y.ptr + 4), "no block begins", "inside block 0")
     raises(OutOfBounds, lambda: simulated.driver.free(12345), "no block begins")
+
+
+def test_numbers_of_blocks_come_round(simulated, monkeypatch):
+    monkeypatch.setattr(heap, "REMEMBERED", 3)
+    held = zeros((4,), F32, simulated)
+    for i in range(20):
+        assert (full((4,), i, F32, simulated).numpy() == i).all()
+    assert len(simulated.driver.heap.blocks) < 7 and (held.numpy() == 0).all()
 
 
 def test_pointer_tables(simulated):
@@ -130,6 +139,7 @@ def test_compiling_what_is_simulated():
         compiled = K.copy.variant(device, BLOCK=64, num_warps=2).compile(x, x, 64)
         assert compiled.loaded.cubin[:4] == b"\x7fELF" and compiled.threads == 64
         assert ".target sm_80" in compiled.stages["ptx"]
+        assert K.module_constants.variant(device, BLOCK=64).compile(x, x).loaded.cubin
 
 
 def test_lazy_execution_finds_a_missing_wait():
