@@ -184,9 +184,11 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
         if type(grad) is list and node.materialize_grads:
             grads = materialized(node, grads, create_graph)
         results = node.run_backward(grads) if create_graph is None else node.differentiable_backward(*grads)
-        results = results if type(results) is tuple else (results,)
+        results = list(results) if type(results) is tuple else [results]
         del grad, grads
-        for parent, result in zip(node.parents, results):
+        results.reverse()
+        for parent in node.parents[:len(results)]:
+            result = results.pop()  # no longer in a list: `unshared` counts who holds it
             if parent is not None and result is not None:
                 deliver(parent, result, pending, found, owned, wanted, create_graph)
         del results, result, parent
