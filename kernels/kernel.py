@@ -82,11 +82,14 @@ class Kernel(Jit):
 
     def variant(self, device, **config) -> Variant:
         """This kernel on this device with its constexprs, num_warps, num_stages, … fixed."""
-        key = self, tuple(config.items()), tuple(map(type, config.values()))  # types, because 1 == True == 1.0
-        found = device.variants.get(key)
+        found = device.variants.get(key := self.key_of(config))
         if found is None:
             found = device.variants.setdefault(key, Variant(self, device, config))
         return found
+
+    def key_of(self, config):
+        """What a device knows a variant by."""
+        return self, tuple(config.items()), tuple(map(type, config.values()))  # types, because 1 == True == 1.0
 
     def __getitem__(self, grid):
         """The launcher over a grid: one to three ints, or a function of a dict of the constexprs that returns them."""
@@ -98,7 +101,9 @@ class Kernel(Jit):
             args, config = bound_arguments(self, args, config)
         if callable(grid):
             grid = grid(dict(config))
-        self.variant(first_device(self, args), **config)(grid, *args)
+        device = first_device(self, args)
+        variant = device.variants.get(self.key_of(config)) or self.variant(device, **config)
+        (variant.launchers.get(tuple(map(type, args))) or variant.binding(args).launch)(grid, *args)
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{self.name} is a kernel: launch it over a grid, {self.name}[grid](...)")

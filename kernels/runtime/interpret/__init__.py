@@ -22,7 +22,7 @@ from tritonnet.kernels.runtime.interpret.builder import Builder
 from tritonnet.kernels.runtime.interpret.memory import Memory
 from tritonnet.kernels.runtime.interpret.patches import Patches
 from tritonnet.kernels.runtime.interpret.twins import Twins
-from tritonnet.kernels.runtime.interpret.types import BY_SIGNATURE, TRITON_DTYPES, np_dtype
+from tritonnet.kernels.runtime.interpret.element_types import BY_SIGNATURE, TRITON_DTYPES, np_dtype
 from tritonnet.kernels.runtime.signature import parameters
 from tritonnet.kernels.runtime.source import real
 

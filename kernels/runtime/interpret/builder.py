@@ -10,7 +10,7 @@ import numpy as np
 import triton.language as tl
 from triton.runtime import interpreter as stock
 
-from tritonnet.kernels.runtime.interpret.types import NUMPY_LACKS, np_dtype
+from tritonnet.kernels.runtime.interpret.element_types import NUMPY_LACKS, np_dtype
 
 DOT_PRECISIONS = ("tf32", "tf32x3", "ieee", "bf16x3", "bf16x6")
 

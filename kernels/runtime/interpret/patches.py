@@ -13,7 +13,7 @@ from triton.runtime.jit import JITFunction
 
 from tritonnet.kernels.runtime.compiler import compiling
 from tritonnet.kernels.runtime.interpret import reductions, shortcuts
-from tritonnet.kernels.runtime.interpret.types import np_dtype
+from tritonnet.kernels.runtime.interpret.element_types import np_dtype
 
 _ABSENT = object()
 
