@@ -176,20 +176,15 @@ def test_a_mistake_raises_what_pytorch_raises(alike, drawn, name):
     alike(lambda torch: called(torch, drawn, MISTAKES[name]), types_only=name in NOT_WORD_FOR_WORD)
 
 
-SIGNATURES = [name for name in dir(F) if not name.startswith("_") and inspect.isfunction(getattr(F, name))]
+UNREADABLE = {  # built in, or dispatched: PyTorch's have no signature to read
+   
+}
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_arguments_are_named_as_in_pytorch(torch, name):
-    if not hasattr(torch.nn.functional, name):
-        pytest.fail(f"{name} is no function of torch.nn.functional")
-    try:
-        theirs = inspect.signature(getattr(torch.nn.functional, name))
-    except ValueError:
-        pytest.skip(f"torch's {name} is built in and has no signature to read")
-    if any(p.kind is p.VAR_POSITIONAL for p in theirs.parameters.values()):
-        pytest.skip(f"torch's {name} dispatches and has no signature to read")
-    assert list(inspect.signature(getattr(F, name)).parameters) == list(theirs.parameters)
+def test_arguments_are_named_as_in_pytorch(alike):
+    names = [n for n in dir(F) if n[0] != "_" and inspect.isfunction(getattr(F, n)) and n not in UNREADABLE]
+    assert len(names) > 40
+    alike(lambda torch: {n: list(inspect.signature(getattr(torch.nn.functional, n)).parameters) for n in names})
 
 
 def test_functions_run_without_torch():
