@@ -3,6 +3,8 @@
 The public face is PyTorch's `torch.autograd`: Function, grad, backward, no_grad, gradcheck, Variable.
 """
 
+import importlib
+
 if __name__ != "tritonnet.autograd":
     raise ImportError(
         f"tritonnet's folder autograd/ was imported as {__name__!r}: import tritonnet.autograd instead. "
@@ -24,9 +26,9 @@ from tritonnet.autograd.mode import (
 
 def __getattr__(name):
     if name in ("gradcheck", "gradgradcheck", "GradcheckError"):
-        from tritonnet.autograd import gradcheck
-
-        return getattr(gradcheck, name)
+        module = importlib.import_module("tritonnet.autograd.gradcheck")
+        globals().update({found: getattr(module, found) for found in ("gradcheck", "gradgradcheck", "GradcheckError")})
+        return globals()[name]  # the functions, although importing the module has bound its name here
     raise AttributeError(f"module 'tritonnet.autograd' has no attribute {name!r}")
 
 

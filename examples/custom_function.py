@@ -46,7 +46,7 @@ class Snake(Function):
         ctx.a = a
         ctx.save_for_backward(x)
         if x.is_cpu:
-            v = x.numpy()
+            v = x.detach().numpy()
             return torch.from_numpy(v + np.sin(a * v) ** 2 / a)
         x, y = x.contiguous(), torch.empty_like(x)
         snake_kernel[(-(-x.numel() // BLOCK),)](x.array, y.array, a, x.numel(), BLOCK=BLOCK)
@@ -56,7 +56,7 @@ class Snake(Function):
     def backward(ctx, dy):
         (x,) = ctx.saved_tensors
         if x.is_cpu:
-            return torch.from_numpy(dy.numpy() * (1 + np.sin(2 * ctx.a * x.numpy()))), None
+            return torch.from_numpy(dy.numpy() * (1 + np.sin(2 * ctx.a * x.detach().numpy()))), None
         x, dy, dx = x.contiguous(), dy.contiguous(), torch.empty_like(x)
         snake_backward_kernel[(-(-x.numel() // BLOCK),)](x.array, dy.array, dx.array, ctx.a, x.numel(), BLOCK=BLOCK)
         return dx, None

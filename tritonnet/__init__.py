@@ -8,6 +8,7 @@ tqdm and the rest are loaded when they are used.
 """
 
 import importlib as _importlib
+from math import e, inf, nan, pi
 from pathlib import Path as _Path
 
 if __name__ != "tritonnet":

@@ -40,6 +40,16 @@ class Properties(typing.NamedTuple):
     memory_clock: int = 0  # kHz
     memory_bus: int = 0  # bits
 
+    @property
+    def major(self):
+        """The first number of the compute capability."""
+        return self.capability[0]
+
+    @property
+    def minor(self):
+        """The second number of the compute capability."""
+        return self.capability[1]
+
 
 class Loaded(typing.NamedTuple):
     """What a driver makes of a specialisation."""
