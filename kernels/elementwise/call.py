@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
-
 from tritonnet.kernels import arrays, dtypes
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.dtypes import FLOATS, bool_, category, int8, is_float
@@ -14,6 +11,8 @@ from tritonnet.kernels.elementwise.definitions import ALL, BOOL, FLOAT, INTEGERS
 from tritonnet.kernels.elementwise.layout import broadcast, memory_order, steps
 
 LETTERS = "bif"  # by category of element type
+SMALL = 16384  # elements of all operands together
+DIFFERENT_DEVICES = "Expected all tensors to be on the same device, but found at least two devices, {} and {}!"
 CATEGORIES = {bool: 0, int: 1, float: 2}  # of Python numbers
 
 
@@ -25,7 +24,7 @@ class Operation:
 
     def __init__(self, program, result=SAME, accepts=ALL, refusal=None, check=None):
         self.program, self.result, self.accepts, self.refusal, self.check = program, result, accepts, refusal, check
-        self.known = {}  # what `_types` found
+        self.known, self.planned = {}, {}  # what `_types` found; launches on devices
 
     def _types(self, kinds):
         """(type of the result, type to compute in on the host, on a device) for operands of these kinds."""
@@ -51,30 +50,56 @@ class Operation:
 
     def __call__(self, operands, params=(), out=None):
         """Run on arrays and numbers. out: where to put the only result; it may be an operand."""
+        place = next((a.device for a in (*operands, out) if isinstance(a, DeviceArray)), None)
+        if place is not None:
+            return self.on_device(place, operands, params, out)
         operands = [a.item() if isinstance(a, np.generic) else a for a in operands]
+        result, compute, _ = self.types(operands)
+        ranked = [a for a in operands if isinstance(a, np.ndarray)]
+        shape = broadcast(*[a.shape for a in ranked]) if ranked else ()
+        operands = [a if isinstance(a, np.ndarray) else _number(a, compute) for a in operands]
+        params = [_number(p, compute) for p in params]
+        if self.check is not None:
+            self.check(operands, compute)
+        if out is not None:
+            _check_out(out, shape, result)
+            host.evaluate(self.program, _apart(out, operands), params, compute, out.shape, [out])
+            return out
+        if sum([a.size for a in ranked]) < SMALL:
+            outs = host.evaluate_small(self.program, operands, params, compute, result)
+        else:
+            outs = fresh(shape, result, len(self.program.results), ranked, None)
+            host.evaluate(self.program, operands, params, compute, shape, outs)
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def types(self, operands):
+        """(type of the result, type to compute in on the host, on a device)."""
         key = (dtypes.default_float, *map(_kind, operands))
         if key not in self.known:
             self.known[key] = self._types(key[1:])
-        result, compute, on_device = self.known[key]
-        place = next((a.device for a in (*operands, out) if isinstance(a, DeviceArray)), None)
-        if place is not None:
-            compute, operands = on_device, [_on(place, a) for a in operands]
-        ranked = [a for a in operands if hasattr(a, "shape")]
-        shape = broadcast(*[a.shape for a in ranked]) if ranked else ()
-        operands = [a if hasattr(a, "shape") else _number(a, compute) for a in operands]
+        return self.known[key]
+
+    def on_device(self, place, operands, params=(), out=None, key=None):
+        """Run on arrays on one device, and numbers. key: under what `planned` looks for this launch the next time."""
+        given, operands = operands, [_on(place, a) for a in operands]
+        if out is not None and not isinstance(out, DeviceArray):
+            raise RuntimeError(DIFFERENT_DEVICES.format(f"cuda:{place.index}", "cpu"))
+        result, _, compute = self.types(operands)
         if self.check is not None:
             self.check(operands, compute)
-        params = [_number(p, compute) for p in params]
+        ranked = [a for a in operands if isinstance(a, DeviceArray)]
+        shape = broadcast(*[a.shape for a in ranked]) if ranked else ()
         if out is None:
-            if place is None and sum([a.size for a in ranked]) < 16384:
-                outs = host.evaluate_small(self.program, operands, params, compute, result)
-                return outs[0] if len(outs) == 1 else tuple(outs)
             outs = fresh(shape, result, len(self.program.results), ranked, place)
         else:
-            outs, operands = [out], _apart(out, operands)
             _check_out(out, shape, result)
-        run = host.evaluate if place is None else device.evaluate
-        run(self.program, operands, params, compute, outs[0].shape, outs)
+            outs, operands = [out], _apart(out, operands)
+        plan = device.Plan(self.program, operands, compute, place, outs)
+        plan.launch(operands, outs, params)
+        if key is not None and all(a is b for a, b in zip(given, operands)) and self.check is None:
+            if len(self.planned) > 4096:  # shapes that keep changing must not fill the memory
+                self.planned.clear()
+            self.planned[key] = plan
         return outs[0] if len(outs) == 1 else tuple(outs)
 
 
@@ -89,26 +114,18 @@ def _kind(operand):
 
 def _number(value, compute):
     """A Python number as it takes part in arithmetic of this type: integers wrap around, as in PyTorch."""
-    if compute in FLOATS:
-        return float(value)
-    if compute == bool_:
-        return bool(value)
-    limits = np.iinfo(compute)
-    value = int(value)
-    return value if limits.min <= value <= limits.max else int(np.array(value).astype(compute))
+    return float(value) if compute in FLOATS else device.wrapped(value, compute)
 
 
 def _on(place, operand):
     """An operand for a kernel: arrays must be on its device, but for single elements, which become numbers."""
     if isinstance(operand, np.ndarray):
         if operand.ndim:
-            raise RuntimeError("Expected all tensors to be on the same device, but found at least two devices, "
-                               f"cuda:{place.index} and cpu!")
+            raise RuntimeError(DIFFERENT_DEVICES.format(f"cuda:{place.index}", "cpu"))
         return operand.item()
     if isinstance(operand, DeviceArray) and operand.device is not place:
-        raise RuntimeError("Expected all tensors to be on the same device, but found at least two devices, "
-                           f"cuda:{place.index} and cuda:{operand.device.index}!")
-    return operand
+        raise RuntimeError(DIFFERENT_DEVICES.format(f"cuda:{place.index}", f"cuda:{operand.device.index}"))
+    return operand.item() if isinstance(operand, np.generic) else operand
 
 
 def fresh(shape, dtype, count, ranked, place):

@@ -16,14 +16,18 @@ from __future__ import annotations
 import functools
 import math
 
+import numpy as np
+from tritonnet.kernels import arrays, strided
+from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.arrays.views import span
-from tritonnet.kernels.dtypes import FLOATS, bool_, float32, float64, int32, int64
+from tritonnet.kernels.dtypes import FLOATS, bool_, float32, float64, int32, int64, uint8
 from tritonnet.kernels.elementwise.expression import Ref
 from tritonnet.kernels.elementwise.layout import memory_order, steps
 from tritonnet.kernels.kernel import kernel_from_source
 from tritonnet.kernels.strided import collapsed
 
-LINE = 1024  # elements per program of 4 warps: two 16-byte loads of float32 per thread
+LINE_BYTES = 4096  # per operand and program of 4 warps: two 16-byte loads per thread of the widest operand
+TILE = 1024  # elements
 NUMBER_TYPES = {float32: "tl.float32", float64: "tl.float64", int64: "tl.int64"}
 
 
@@ -115,42 +119,74 @@ def _bytes(pointers):
 
 
 class Plan:
-    """One launch, but for the addresses: kernel variant, grid, sizes and strides. Kept per layout of the operands."""
+    """A launch, but for the addresses: variant, grid, sizes and strides, and what the results look like.
 
-    def __init__(self, program, operands, outs, shape, compute, device):
-        ranked = [a for a in (*operands, *outs) if hasattr(a, "ptr")]
+    It holds for all operands of the same types, shapes and strides; making one costs more than a launch.
+    """
+
+    def __init__(self, program, operands, compute, device, outs):
+        self.device, self.outs = device, [(a.shape, a.strides, a.dtype, a.nbytes) for a in outs]
+        self.single = len(outs) == 1
+        self.pointers = [i for i, a in enumerate(operands) if hasattr(a, "ptr")]
+        self.numbers = [i for i, a in enumerate(operands) if not hasattr(a, "ptr")]
+        self.numbers_as = None if compute in FLOATS else compute
+        shape = outs[0].shape
+        self.empty = 0 in shape
+        if self.empty:
+            return
+        ranked = [*(operands[i] for i in self.pointers), *outs]
         walks = [steps(shape, a.shape, a.strides) for a in ranked]
         order = memory_order(shape, walks[-1:] + walks[:-1])
-        (sizes, *walks) = collapsed([shape[k] for k in order], *([w[k] for k in order] for w in walks))
-        walk = dict(zip(map(id, ranked), walks))
-        dense = len(sizes) == 1 and all(w == (1,) or a.size == 1 for a, w in zip(ranked, walks))
-        modes, strides = [], []
-        for a in (*operands, *outs):
-            if id(a) not in walk:
-                modes.append("number")
-                continue
-            mode, needed = ("line" if walk[id(a)] == (1,) else "one", ()) if dense else _mode(walk[id(a)])
-            modes.append(mode)
-            strides += needed
-        number_type = NUMBER_TYPES.get(compute, "tl.int32")
-        kernel = written(program, tuple(modes), number_type, 0 if dense else max(1, len(sizes) - 1))
-        n = math.prod(shape)
-        if dense:
-            block = _up(n, 65536) if device.simulated else LINE
+        sizes, *walks = collapsed([shape[k] for k in order], *([w[k] for k in order] for w in walks))
+        line = len(sizes) == 1 and all(w == (1,) or a.size == 1 for a, w in zip(ranked, walks))
+        found = iter([("line" if w == (1,) else "one", ()) if line else _mode(w) for w in walks])
+        seen = [next(found) if i in self.pointers else ("number", ()) for i in range(len(operands))] + list(found)
+        modes, strides = tuple(mode for mode, _ in seen), [s for _, needed in seen for s in needed]
+        kernel = written(program, modes, NUMBER_TYPES.get(compute, "tl.int32"), 0 if line else max(1, len(sizes) - 1))
+        if line:
+            n = math.prod(shape)
+            block = _up(n, 65536) if device.simulated else LINE_BYTES // max(4, *(a.itemsize for a in ranked))
             self.variant = kernel.variant(device, COMPUTE=compute, BLOCK=block, num_warps=4)
             self.grid, self.tail = (-(-n // block),), (n,)
             return
         *outer, cols = sizes if len(sizes) > 1 else (1, *sizes)
         rows = math.prod(outer)
-        high, wide = _tile(rows, cols, any(m.endswith("strided") for m in modes), device.simulated)
+        high, wide = _tile(rows, cols, any(mode.endswith("strided") for mode in modes), device.simulated)
         self.variant = kernel.variant(device, COMPUTE=compute, ROWS=high, COLS=wide, num_warps=4)
         self.grid = (-(-rows // high) * -(-cols // wide),)
         self.tail = (rows, cols, *outer[1:], *strides)
 
-    def __call__(self, operands, outs, params):
-        pointers = [a for a in operands if hasattr(a, "ptr")]
-        numbers = [a for a in operands if not hasattr(a, "ptr")]
-        self.variant(self.grid, *pointers, *outs, *numbers, *params, *self.tail)
+    def __call__(self, operands, params):
+        """Launch with fresh results."""
+        outs = []
+        for shape, strides, dtype, nbytes in self.outs:
+            owner = self.device.pool.take(nbytes, "")
+            outs.append(DeviceArray(owner.ptr, shape, strides, dtype, self.device, owner))
+        if arrays.FILL_FRESH is not None:
+            for out in outs:
+                strided.fill(DeviceArray(out.ptr, (out.nbytes,), (1,), uint8, out.device, out.owner), arrays.FILL_FRESH)
+        self.launch(operands, outs, params)
+        return outs[0] if self.single else tuple(outs)
+
+    def launch(self, operands, outs, params):
+        """Launch."""
+        if self.empty:
+            return
+        if self.numbers:
+            params = (*[operands[i] for i in self.numbers], *params)
+            operands = [operands[i] for i in self.pointers]
+        if self.numbers_as is not None and params:
+            params = [wrapped(p, self.numbers_as) for p in params]
+        self.variant(self.grid, *operands, *outs, *params, *self.tail)
+
+
+def wrapped(value, dtype):
+    """A Python number as an integer of this type (it wraps around, as in PyTorch) or as a truth value."""
+    if dtype == bool_:
+        return bool(value)
+    limits = np.iinfo(dtype)
+    value = int(value)
+    return value if limits.min <= value <= limits.max else int(np.array(value).astype(dtype))
 
 
 def _mode(walk):
@@ -172,8 +208,8 @@ def _tile(rows, cols, transposed, simulated):
     if simulated:
         wide = _up(cols, 65536)
         return max(1, min(65536 // wide, 1 << (rows - 1).bit_length())), wide
-    wide = _up(cols, 64 if transposed else LINE)
-    return max(1, min((4096 if transposed else LINE) // wide, 1 << (rows - 1).bit_length())), wide
+    wide = _up(cols, 64 if transposed else TILE)
+    return max(1, min((4096 if transposed else TILE) // wide, 1 << (rows - 1).bit_length())), wide
 
 
 def overlaps(a, b) -> bool:
@@ -181,24 +217,6 @@ def overlaps(a, b) -> bool:
     (low_a, high_a), (low_b, high_b) = span(a.shape, a.strides), span(b.shape, b.strides)
     return (a.ptr + low_a * a.itemsize < b.ptr + (high_b + 1) * b.itemsize
             and b.ptr + low_b * b.itemsize < a.ptr + (high_a + 1) * a.itemsize)
-
-
-plans: dict = {}
-
-
-def evaluate(program, operands, params, compute, shape, outs):
-    """Run a program into `outs`, arrays of `shape`; operands are arrays that broadcast to it, or numbers."""
-    if 0 in shape:
-        return
-    device = outs[0].device
-    key = (program, compute, device, *((a.kind, a.shape, a.strides) if hasattr(a, "ptr") else None for a in operands),
-           *((a.kind, a.strides) for a in outs), shape)
-    plan = plans.get(key)
-    if plan is None:
-        if len(plans) > 10000:  # shapes that keep changing must not fill the memory
-            plans.clear()
-        plan = plans[key] = Plan(program, operands, outs, shape, compute, device)
-    plan(operands, outs, params)
 
 
 def compute_type(common):

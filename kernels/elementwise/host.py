@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-
 from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.elementwise.expression import Program, Ref
 from tritonnet.kernels.elementwise.layout import broadcast, memory_order, steps

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-
 from tritonnet.kernels.elementwise.special import erf, erfc, normal_cdf
 
 _BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}

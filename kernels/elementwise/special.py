@@ -7,7 +7,6 @@ float32: erf x = tanh(x P(x^2)), with P fitted by us; relative error below 3e-7,
 from __future__ import annotations
 
 import numpy as np
-
 from tritonnet.kernels.runtime import host
 
 _ERX = 8.45062911510467529297e-01
