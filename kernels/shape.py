@@ -13,7 +13,6 @@ copies straight into its place in the result; only triangles have a kernel of th
 from __future__ import annotations
 
 import numpy as np
-
 from tritonnet.kernels.arrays import contiguous, empty, empty_like, full, is_host, zeros
 from tritonnet.kernels.dtypes import result_type
 from tritonnet.kernels.index.offsets import bits, int_type, tile

@@ -1,7 +1,7 @@
 """Reading and writing by index, and what is built on it: sorting, finding, masks.
 
-gather.py reads, scatter.py writes, sort.py orders, nonzero.py finds, masked.py fills; keys.py knows what a
-key selects, offsets.py where that lies. Advanced keys hold arrays only; ints, slices, None and Ellipsis make views first.
+gather.py reads, scatter.py writes, sort.py orders, nonzero.py finds, masked.py fills; keys.py knows what a key selects,
+offsets.py where that lies. Advanced keys hold arrays only; ints, slices, None and Ellipsis make views first.
 """
 
 from tritonnet.kernels.index.gather import gather, index_get, take

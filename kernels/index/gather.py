@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import bool_

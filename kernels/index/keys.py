@@ -11,7 +11,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.arrays.views import reshaped_strides
 from tritonnet.kernels.index.nonzero import flat_nonzero, nonzero
@@ -34,7 +33,7 @@ def out_of_bounds(index, axis, n):
 
 
 def check_bounds(index, axis, n, wrap=False, error=IndexError):
-    """Raise unless all of a host array of integers lies in [0, n), or in [-n, n) if negative ones count from the end."""
+    """Raise unless all of a host array of integers lies in [0, n), in [-n, n) if negative ones count from the end."""
     if index.size and (index.max() >= n or index.min() < (-n if wrap else 0)):
         bad = index[(index >= n) | (index < (-n if wrap else 0))]
         raise error(out_of_bounds(bad.flat[0], axis, n))

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from tritonnet.kernels.arrays import full, is_host, zeros
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import HALVES, accumulator
@@ -27,7 +26,6 @@ from tritonnet.kernels.index.offsets import NEVER, along, bits, int_type, offset
 from tritonnet.kernels.index.sort import sort_lines
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.strided import collapsed, copy_to
-
 
 # mirrors, in place
 
@@ -82,8 +80,8 @@ def check_values(values, shape):
     """Raise unless values, an array or a number, broadcast to the shape of what is written to."""
     given = getattr(values, "shape", ())
     if len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1])):
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(given)} cannot be broadcast to indexing result "
-                           f"of shape {list(shape)}")
+        raise RuntimeError(f"shape mismatch: value tensor of shape {list(given)} cannot be broadcast to indexing "
+                           f"result of shape {list(shape)}")
 
 
 # kernels: update e has the destination x[keys[e] + r·(x0, x1, x2)] and the values v[e·(v…) + r·(…)], r over the rest
@@ -191,8 +189,8 @@ def _update(x, keys, lines, v, shape, v_steps, rest, x_rest, v_rest, add, distin
     (_, r1, r2), x_steps, v_rows = three(lengths, xs, vs)
     size = math.prod(lengths)
     dense = size == 1 or len(lengths) == 1 and xs[0] == vs[0] == 1
-    common = dict(INT=int_type(count), FLAT=len(dims) == 1, DENSE=dense,
-                  ALIGNED=dense and aligned and size > 1 and all(s % 16 == 0 for s in steps))
+    common = {"INT": int_type(count), "FLAT": len(dims) == 1, "DENSE": dense,
+              "ALIGNED": dense and aligned and size > 1 and all(s % 16 == 0 for s in steps)}
     arguments = (keys, order, v, count, k, n1, n2, *e, size, r1, r2, *x_steps, *v_rows)
     if add:
         block_e, block_r = tile(x, count, size, 128, 128)
@@ -245,7 +243,7 @@ def scatter_into(x, axis, index, src, add=False, distinct=False):
 def put_into(x, key, values, accumulate=False, wrap=True, skip=NEVER, distinct=False):
     """x[key] = values (or +=), in place, by the rules of advanced indexing; see keys.py.
 
-    values: array that broadcasts to the shape of x[key], or a number.  skip: an index, of one index array, to pass over.
+    values: array that broadcasts to the shape of x[key], or a number.  skip: an index, of one array, to pass over.
     distinct: the caller knows that no element is selected twice, so that nothing needs sorting.
     A bad index raises IndexError on the host and is passed over on a device.
     """
@@ -290,7 +288,7 @@ def index_put(x, key, values, accumulate=False):
 
 
 def take_backward(dy, shape, index, axis=0, skip=NEVER):
-    """The gradient of x in take(x, index, axis): zeros of `shape` plus dy at `index`. skip: an index without gradient."""
+    """The gradient of x in take(x, index, axis): zeros of `shape`, and dy added at `index`, but where it is `skip`."""
     dx = zeros(shape, dy.dtype, dy)
     key = (slice(None),) * axis + (index,)
     if is_host(dx) and skip != NEVER:

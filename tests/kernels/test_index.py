@@ -3,7 +3,6 @@
 import ml_dtypes
 import numpy as np
 import pytest
-
 from tritonnet.kernels import index
 from tritonnet.kernels.arrays import to_device, to_host
 from tritonnet.kernels.index.sort import sort_lines, sort_mirror
@@ -29,7 +28,10 @@ def agree(found, expected):
 
 def keys(rng):
     """Keys of a (5, 7, 6) array: one index or several, neighbours or apart, masks, nothing."""
-    i = lambda n, *shape: rng.integers(-n, n, shape)
+
+    def i(n, *shape):
+        return rng.integers(-n, n, shape)
+
     yield (i(5, 9),)
     yield (EVERY, i(7, 2, 3))
     yield (i(5, 3, 1), i(7, 4))
@@ -67,8 +69,11 @@ def test_keys_read_and_write(place, dtype):
             agree(index.index_put(turned, there, place(v), True), index.index_put(x, key, v, True))
 
 
-@pytest.mark.parametrize("dtype, axis", [*((d, 1) for d in DTYPES), (np.float64, 0), (np.int32, 2), (np.uint8, 2)],
-                         ids=lambda v: v if isinstance(v, int) else np.dtype(v).name)
+@pytest.mark.parametrize(
+    "dtype, axis",
+    [*((d, 1) for d in DTYPES), (np.float64, 0), (np.int32, 2), (np.uint8, 2)],
+    ids=lambda v: v if isinstance(v, int) else np.dtype(v).name,
+)
 def test_along_an_axis(place, dtype, axis):
     rng = np.random.default_rng(axis)
     x = values(rng, (5, 7, 6), dtype)
@@ -109,8 +114,10 @@ def test_bad_indices_raise_on_the_host_and_touch_nothing_on_a_device(place):
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
     bad = np.array([0, 3, -4])
     for call, error in (
-        (lambda: index.index_get(x, (bad,)), IndexError), (lambda: index.take(x, bad), IndexError),
-        (lambda: index.gather(x, 0, bad[:, None]), RuntimeError), (lambda: index.index_put(x, (bad,), 1), IndexError),
+        (lambda: index.index_get(x, (bad,)), IndexError),
+        (lambda: index.take(x, bad), IndexError),
+        (lambda: index.gather(x, 0, bad[:, None]), RuntimeError),
+        (lambda: index.index_put(x, (bad,), 1), IndexError),
         (lambda: index.scatter(x, 0, bad[:, None], 1.0), RuntimeError),
     ):
         with pytest.raises(error, match="index (3|-4) is out of bounds for dimension 0 with size 3"):

@@ -3,7 +3,6 @@
 import ml_dtypes
 import numpy as np
 import pytest
-
 from tritonnet.kernels import shape as kernels
 from tritonnet.kernels.arrays import to_device, to_host
 
@@ -19,7 +18,7 @@ def same(found, expected):
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: np.dtype(d).name)
 def test_kernels_agree_with_mirrors(simulated, dtype):
     x = (np.random.default_rng(0).standard_normal((3, 5, 7)) * 3).astype(dtype)
-    there = to_device(np.array(x.T, order="C"), simulated).T    # strided
+    there = to_device(np.array(x.T, order="C"), simulated).T  # strided
     for k in (-20, -1, 0, 2, 9):
         same(kernels.tril(there, k), np.where(np.tri(5, 7, k, dtype=bool), x, np.zeros((), dtype)))
         same(kernels.tril(there, k, upper=True), np.where(np.tri(5, 7, k - 1, dtype=bool), np.zeros((), dtype), x))
@@ -28,7 +27,10 @@ def test_kernels_agree_with_mirrors(simulated, dtype):
     framed = kernels.pad(x, widths, 1)
     same(framed[1:4, :, :5], x[:, :4, 2:])
     same(kernels.pad(there, widths, 1), framed)
-    same(kernels.pad_backward(kernels.pad(there, widths, 1), x.shape, widths), kernels.pad_backward(framed, x.shape, widths))
+    same(
+        kernels.pad_backward(kernels.pad(there, widths, 1), x.shape, widths),
+        kernels.pad_backward(framed, x.shape, widths),
+    )
     for axis in range(3):
         same(kernels.cat([there, there[:, :, ::-1], there], axis), np.concatenate([x, x[:, :, ::-1], x], axis))
         same(kernels.stack([there, there], axis), np.stack([x, x], axis))
@@ -37,7 +39,10 @@ def test_kernels_agree_with_mirrors(simulated, dtype):
     for offset in (-6, -1, 0, 3, 8):
         same(kernels.diagonal(there, offset, 2, 1), np.diagonal(x, offset, 2, 1))
         dy = kernels.diagonal(x, offset)
-        same(kernels.undiagonal(kernels.diagonal(there, offset), x.shape, offset), kernels.undiagonal(dy, x.shape, offset))
+        same(
+            kernels.undiagonal(kernels.diagonal(there, offset), x.shape, offset),
+            kernels.undiagonal(dy, x.shape, offset),
+        )
 
 
 def test_joined_types_are_promoted(simulated):
@@ -58,6 +63,8 @@ def test_nothing_to_move(simulated, shape):
 
 def test_diagonals_are_views(simulated):
     for x in (np.zeros((3, 4), np.float32), to_device(np.zeros((3, 4), np.float32), simulated)):
-        kernels.assign(kernels.diagonal(x, 1), np.float32(1) if isinstance(x, np.ndarray) else to_device(
-            np.ones(3, np.float32), simulated))
+        kernels.assign(
+            kernels.diagonal(x, 1),
+            np.float32(1) if isinstance(x, np.ndarray) else to_device(np.ones(3, np.float32), simulated),
+        )
         same(x, np.eye(3, 4, 1, dtype=np.float32))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import index as kernels
@@ -16,7 +15,7 @@ def beside(x, index):
 
 
 class IndexGet(Op):
-    """x[key]: the common axes of the index arrays in place of the indexed ones if these are neighbours, else in front."""
+    """x[key]: the common axes of the index arrays in the place of the indexed ones if neighbours, else in front."""
 
     def forward(ctx, x, key):
         ctx.x_shape = x.shape

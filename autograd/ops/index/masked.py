@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.ops.index.key import beside
 from tritonnet.autograd.samples import Sample, samples

@@ -43,7 +43,8 @@ class TopK(Sort):
         return values, ctx.order
 
 
-@samples(Sort, torch=lambda torch, x, axis=-1, descending=False: torch.sort(x, dim=axis, descending=descending, stable=True))
+@samples(Sort, torch=lambda torch, x, axis=-1, descending=False: torch.sort(
+    x, dim=axis, descending=descending, stable=True))
 def sort_samples(rand):
     yield Sample(rand(3, 781), grad=False)                                  # neighbours closer than finite differences
     yield Sample(rand(5, 4).T, axis=0, descending=True)                     # strides

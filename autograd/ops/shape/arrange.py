@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.ops.shape.views import Slice
 from tritonnet.autograd.samples import Sample, samples
@@ -75,8 +74,8 @@ class Pad(Op):
         ctx.x_shape, ctx.pad = x.shape, pad
         ctx.widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
         if any(n + before + after < 0 for n, (before, after) in zip(x.shape, ctx.widths)):
-            raise RuntimeError(f"pad: {pad} cuts off more than there is in shape {list(x.shape)}: narrow(): length must "
-                               "be non-negative.")
+            raise RuntimeError(f"pad: {pad} cuts off more than there is in shape {list(x.shape)}: narrow(): length "
+                               "must be non-negative.")
         return kernels.pad(x, ctx.widths, value)
 
     def backward(ctx, dy):

@@ -17,7 +17,8 @@ class Index:
 
     __getitem__, __setitem__ = keys.getitem, keys.setitem
 
-    gather, scatter, scatter_add, scatter_reduce = select.gather, select.scatter, select.scatter_add, select.scatter_reduce
+    gather, scatter = select.gather, select.scatter
+    scatter_add, scatter_reduce = select.scatter_add, select.scatter_reduce
     index_add, index_copy, index_fill = select.index_add, select.index_copy, select.index_fill
     index_select, index_put = select.index_select, select.index_put
     masked_fill, masked_scatter, masked_select = select.masked_fill, select.masked_scatter, select.masked_select

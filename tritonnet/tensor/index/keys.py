@@ -1,7 +1,7 @@
 """x[key] and x[key] = values: keys taken apart by PyTorch's rules.
 
-A key is first a view, by its ints, slices, None and Ellipsis, and then, if it has any, index arrays on that view: that is
-why an int between index arrays does not count as one of them, other than in NumPy.
+A key is first a view, by its ints, slices, None and Ellipsis, and then, if it has any, index arrays on that view: this
+is why an int between index arrays does not count as one of them, other than in NumPy.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ WRONG = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Va
 
 def _is_tuple(key):
     """Whether a list stands for a tuple: if it holds sequences, tensors or slices (PyTorch's rule, from old NumPy)."""
-    return len(key) < 32 and any(
-        k is None or k is Ellipsis or isinstance(k, (slice, list, tuple, range, np.ndarray, function.Tensor)) for k in key)
+    sequences = (slice, list, tuple, range, np.ndarray, function.Tensor)
+    return len(key) < 32 and any(k is None or k is Ellipsis or isinstance(k, sequences) for k in key)
 
 
 def _index_array(k):
@@ -83,8 +83,8 @@ def take_apart(key, shape):
         taken += _width(k)
     if taken > len(shape):
         if not shape:
-            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
-                             "to convert a 0-dim tensor to a number")
+            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor "
+                             "to a number")
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     for k in key:
         if k is Ellipsis:

@@ -86,7 +86,8 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     """
     if dim is not None:
         dim = normal_axis(dim, input.ndim)
-    values, inverse, counts = np.unique(_host(input), return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
+    values, inverse, counts = np.unique(_host(input), return_inverse=True, return_counts=True, axis=dim,
+                                        equal_nan=False)
     inverse = inverse.reshape(input.shape if dim is None else (-1,))
     return _chosen(input, values, inverse, counts, return_inverse, return_counts)
 
@@ -118,7 +119,8 @@ def bincount(input, weights=None, minlength=0):
     Sums are added up in a fixed order. Waits for the GPU, which knows the largest number.
     """
     if input.ndim != 1 or is_float(input.array.dtype):
-        raise RuntimeError(f"bincount only supports 1-d non-negative integral inputs, got {input.dtype}{list(input.shape)}")
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs, got "
+                           f"{input.dtype}{list(input.shape)}")
     n = 0
     if input.numel():
         if int(input.min().item()) < 0:
@@ -148,9 +150,9 @@ def searchsorted(sorted_sequence, values, *, out_int32=False, right=False, side=
         found = np.asarray(np.searchsorted(sequence, wanted, where))
     else:
         if sequence.shape[:-1] != wanted.shape[:-1]:
-            raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
-                               f"of boundaries tensor and input value tensor must match, but we got boundaries tensor "
-                               f"{list(sequence.shape)} and input value tensor {list(wanted.shape)}")
+            raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+                               "dimensions of boundaries tensor and input value tensor must match, but we got "
+                               f"boundaries tensor {list(sequence.shape)} and input value tensor {list(wanted.shape)}")
         lines = zip(sequence.reshape(-1, sequence.shape[-1]), wanted.reshape(-1, wanted.shape[-1]))
         found = np.array([np.searchsorted(s, v, where) for s, v in lines], np.int64).reshape(wanted.shape)
     return _back(sorted_sequence, found.astype(np.int32 if out_int32 else np.int64))

@@ -48,8 +48,8 @@ def _check_rank(name, x, d, index):
                            f"{index.ndim} and {x.ndim}")
     for k, (n, m) in enumerate(zip(index.array.shape, x.array.shape)):
         if k != d and n > m and index.numel():
-            raise RuntimeError(f"Size does not match at dimension {k} expected index {list(index.shape)} to be no larger "
-                               f"than self {list(x.shape)} apart from dimension {d}")
+            raise RuntimeError(f"Size does not match at dimension {k} expected index {list(index.shape)} to be no "
+                               f"larger than self {list(x.shape)} apart from dimension {d}")
 
 
 def gather(input, dim, index, *, sparse_grad=False):
@@ -70,10 +70,11 @@ def _scattered(op, name, input, dim, index, src):
     _check_rank(name, input, d, _index(name, index))
     if isinstance(src, function.Tensor):
         if src.array.dtype != input.array.dtype:
-            raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
+            raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and "
+                               f"{src.dtype}")
         if index.numel() and (src.ndim != index.ndim or any(n > m for n, m in zip(index.shape, src.shape))):
-            raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
-                               f"from dimension {d} and to be no larger size than src {list(src.shape)}")
+            raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} "
+                               f"apart from dimension {d} and to be no larger size than src {list(src.shape)}")
     if not index.numel():
         return input.clone()
     return op.apply(input, d, index, src)
@@ -132,7 +133,7 @@ def index_add(input, dim, index, source, *, alpha=1):
 
 
 def index_copy(input, dim, index, source):
-    """A copy with source written at the indices, a vector, along a dimension; of repeated indices the last one stays."""
+    """A copy with source written at the indices, a vector, along a dimension; of repeated ones the last stays."""
     _, key = _key(input, dim, index, "index_copy", IndexError)
     return IndexPut.apply(input, key, source)
 
@@ -188,8 +189,8 @@ def take_along_dim(input, indices, dim=None):
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     if input.ndim != indices.ndim:
-        raise RuntimeError("torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
-                           f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices")
+        raise RuntimeError("torch.take_along_dim(): input and indices should have the same number of dimensions, but "
+                           f"got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices")
     d = normal_axis(dim, input.ndim)
     shape = list(broadcast(*[tuple(1 if k == d else n for k, n in enumerate(t.array.shape)) for t in (input, indices)]))
     here, there = list(shape), list(shape)

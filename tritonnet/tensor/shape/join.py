@@ -8,7 +8,7 @@ from tritonnet.autograd import function
 from tritonnet.autograd.ops.shape import Cat, Slice, Stack
 from tritonnet.kernels.arrays import device_of
 from tritonnet.kernels.rows import normal_axis
-from tritonnet.tensor.shape.sizes import broadcast, ints
+from tritonnet.tensor.shape.sizes import ints
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "cat", "chunk", "column_stack", "concat", "concatenate",
@@ -20,13 +20,15 @@ __all__ = [
 def _checked(tensors, name):
     """A list of tensors on one device."""
     if not isinstance(tensors, (list, tuple)):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
     for i, t in enumerate(tensors):
         if not isinstance(t, function.Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
     if len({device_of(t.array) for t in tensors}) > 1:
         places = " and ".join(dict.fromkeys(str(t.device) for t in tensors))
-        raise RuntimeError(f"{name}: Expected all tensors to be on the same device, but found at least two devices, {places}!")
+        raise RuntimeError(
+            f"{name}: Expected all tensors to be on the same device, but found at least two devices, {places}!")
     return tensors
 
 

@@ -102,12 +102,12 @@ def expanded(size, shape):
 
 def broadcast(*shapes):
     """The common shape of operands; RuntimeError where they do not broadcast."""
-    ndim = max(map(len, shapes), default=0)
-    common = [1] * ndim
+    common = [1] * max(map(len, shapes), default=0)
     for shape in shapes:
-        for i, n in enumerate(shape, ndim - len(shape)):
+        for i in range(-1, -len(shape) - 1, -1):
+            n = shape[i]
             if n != 1 and common[i] not in (1, n):
                 raise RuntimeError(f"The size of tensor a ({common[i]}) must match the size of tensor b ({n}) at "
-                                   f"non-singleton dimension {i}")
+                                   f"non-singleton dimension {len(common) + i}")
             common[i] = n if common[i] == 1 else common[i]
     return tuple(common)

@@ -143,7 +143,8 @@ def t(input):
 def adjoint(input):
     """The last two dimensions swapped."""
     if input.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
     return transpose(input, -2, -1)
 
 
@@ -218,7 +219,7 @@ def select(input, dim, index):
 
 
 def diagonal(input, offset=0, dim1=0, dim2=1):
-    """A view of the diagonals of the matrices in two dimensions, as the last dimension. offset > 0: above the main one."""
+    """A view of the diagonals of the matrices in two dimensions, as the last one. offset > 0: above the main one."""
     a, b = normal_axis(dim1, input.ndim), normal_axis(dim2, input.ndim)
     if a == b:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
