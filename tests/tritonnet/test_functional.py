@@ -177,7 +177,10 @@ def test_a_mistake_raises_what_pytorch_raises(alike, drawn, name):
 
 
 UNREADABLE = {  # built in, or dispatched: PyTorch's have no signature to read
-   
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d", "avg_pool2d", "bilinear",
+    "celu_", "conv1d", "conv2d", "cosine_similarity", "elu_", "gelu", "hardshrink", "hardtanh_", "leaky_relu_",
+    "linear", "logsigmoid", "max_pool1d", "max_pool2d", "one_hot", "pairwise_distance", "prelu", "relu_",
+    "scaled_dot_product_attention", "selu_", "softplus", "softshrink", "threshold_",
 }
 
 
