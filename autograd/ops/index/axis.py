@@ -133,6 +133,11 @@ class Embedding(Op):
         skip = {} if ctx.padding_idx is None else {"skip": ctx.padding_idx % ctx.x_shape[0]}
         return None, kernels.take_backward(dy, ctx.x_shape, ctx.indices, **skip)
 
+    def differentiable_backward(ctx, dy):
+        dx = make(zeros(ctx.x_shape, dy.array.dtype, dy.array))
+        dx = IndexPut.apply(dx, (ctx.indices,), dy, accumulate=True)
+        return None, dx if ctx.padding_idx is None else IndexPut.apply(dx, (np.array([ctx.padding_idx]),), 0)
+
 
 @samples(Embedding, torch=lambda torch, indices, weight, padding_idx=None: torch.nn.functional.embedding(
     indices, weight, padding_idx))

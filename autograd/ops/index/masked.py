@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from tritonnet.autograd.function import Op
-from tritonnet.autograd.ops.index.key import beside
+from tritonnet.autograd.function import Op, make
+from tritonnet.autograd.ops.index.key import IndexPut, beside
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import index as kernels
 from tritonnet.kernels.arrays import is_host, zeros
@@ -53,6 +53,10 @@ class MaskedSelect(Op):
         dx = zeros(ctx.resolved, dy.dtype, dy)
         kernels.put_into(dx, ctx.key, dy, distinct=True)
         return dx.reshape(ctx.broadcast)
+
+    def differentiable_backward(ctx, dy):
+        dx = make(zeros(ctx.resolved, dy.array.dtype, dy.array))
+        return IndexPut.apply(dx, ctx.key, dy).reshape(ctx.broadcast)
 
 
 @samples(MaskedSelect, torch=lambda torch, x, mask: torch.masked_select(x, mask))

@@ -20,13 +20,15 @@ class Sort(Op):
         return values, ctx.order
 
     def backward(ctx, dy, _):
-        dx = zeros(ctx.x_shape, dy.dtype, dy)
         if not ctx.x_shape:
             return dy
+        dx = zeros(ctx.x_shape, dy.dtype, dy)
         kernels.scatter_into(dx, ctx.axis, ctx.order, dy, distinct=True)
         return dx
 
     def differentiable_backward(ctx, dy, _):
+        if not ctx.x_shape:
+            return dy
         return Scatter.apply(make(zeros(ctx.x_shape, dy.array.dtype, dy.array)), ctx.axis, ctx.order, dy)
 
 

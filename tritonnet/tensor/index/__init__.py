@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from tritonnet.tensor.index import keys, order, select
+from tritonnet.tensor.index import elements, keys, order
 from tritonnet.tensor.index.order import *  # noqa: F403
-from tritonnet.tensor.index.select import *  # noqa: F403
+from tritonnet.tensor.index.elements import *  # noqa: F403
 from tritonnet.tensor.operators import in_place
 
-__all__ = [*order.__all__, *select.__all__]
+__all__ = [*order.__all__, *elements.__all__]
 
 
 class Index:
-    """Methods of Tensor that read or write by index. What they do is said in keys, select and order."""
+    """Methods of Tensor that read or write by index. What they do is said in keys, elements and order."""
 
     __slots__ = ()
 
     __getitem__, __setitem__ = keys.getitem, keys.setitem
 
-    gather, scatter = select.gather, select.scatter
-    scatter_add, scatter_reduce = select.scatter_add, select.scatter_reduce
-    index_add, index_copy, index_fill = select.index_add, select.index_copy, select.index_fill
-    index_select, index_put = select.index_select, select.index_put
-    masked_fill, masked_scatter, masked_select = select.masked_fill, select.masked_scatter, select.masked_select
-    take, take_along_dim, nonzero, argwhere = select.take, select.take_along_dim, select.nonzero, select.argwhere
+    gather, scatter = elements.gather, elements.scatter
+    scatter_add, scatter_reduce = elements.scatter_add, elements.scatter_reduce
+    index_add, index_copy, index_fill = elements.index_add, elements.index_copy, elements.index_fill
+    index_select, index_put = elements.index_select, elements.index_put
+    masked_fill, masked_scatter, masked_select = elements.masked_fill, elements.masked_scatter, elements.masked_select
+    take, take_along_dim, nonzero, argwhere = elements.take, elements.take_along_dim, elements.nonzero, elements.argwhere
 
     scatter_, scatter_add_, scatter_reduce_ = in_place(scatter), in_place(scatter_add), in_place(scatter_reduce)
     index_add_, index_copy_, index_fill_ = in_place(index_add), in_place(index_copy), in_place(index_fill)
