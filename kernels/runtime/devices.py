@@ -13,6 +13,10 @@ class Current(threading.local):
     """The stream that a thread's work goes to, and its handle: what launches read."""
 
     def __init__(self, stream):
+        self.use(stream)
+
+    def use(self, stream):
+        """Send this thread's work there."""
         self.stream, self.handle = stream, stream.handle
 
 
@@ -39,11 +43,11 @@ class Device:
     def on(self, stream):
         """Send this thread's work to another stream meanwhile."""
         before = self.stream
-        self.local.__init__(stream)
+        self.local.use(stream)
         try:
             yield stream
         finally:
-            self.local.__init__(before)
+            self.local.use(before)
 
     def new_stream(self) -> Stream:
         """A stream beside the default one."""

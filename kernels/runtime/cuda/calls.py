@@ -7,6 +7,9 @@ import os
 
 from tritonnet.kernels.runtime.errors import DeviceError, NoDevice, OutOfMemory
 
+FAULTS = ("ILLEGAL_ADDRESS", "MISALIGNED_ADDRESS", "ILLEGAL_INSTRUCTION", "LAUNCH_FAILED", "ASSERT")
+FOUND_BY = ("; a kernel launched before this call did it, and the device is lost to this process: run the same step "
+            "under tritonnet.cuda.simulated() to be told which kernel, program and element")
 ADVICE = "use TRITONNET_SIMULATE=1 or tritonnet.cuda.simulated() to try kernels without a GPU"
 
 try:
@@ -27,7 +30,8 @@ def check(result, kind=None):
         if error == cuda.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
             kind = OutOfMemory
         kind = kind or CudaError
-        raise kind(f"{error.name}: {cuda.cuGetErrorString(error)[1].decode()}")
+        advice = FOUND_BY if error.name.endswith(FAULTS) else ""
+        raise kind(f"{error.name}: {cuda.cuGetErrorString(error)[1].decode()}{advice}")
     return values[0] if len(values) == 1 else values
 
 

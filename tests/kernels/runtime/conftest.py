@@ -26,4 +26,5 @@ def computing(device):
     """A device on which launches compute."""
     if FAKE:
         pytest.skip("the fake libcuda runs no kernels")
+    pytest.importorskip("triton", reason="runs Triton kernels")
     return device

@@ -139,7 +139,8 @@ int cuGetErrorName(int e, const char **s) { *s = "FAKE"; return OK; }
 static int refusing;
 int cuLaunchKernel(void *f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz,
                    unsigned shared, void *stream, void **params, void **extra) {
-    if (refusing || !x || !y || !z || y > 65535 || z > 65535) return INVALID;
+    if (refusing) return refusing;
+    if (!x || !y || !z || y > 65535 || z > 65535) return INVALID;
     last_grid[0] = x; last_grid[1] = y; last_grid[2] = z;
     last_threads = bx; last_shared = shared; last_params = params; last_stream = stream;
     if (capturing) return submit(stream, 9, 0, 0, 0, 0);
@@ -149,7 +150,7 @@ int cuLaunchKernel(void *f, unsigned x, unsigned y, unsigned z, unsigned bx, uns
 
 /* for tests */
 u64 fake_launches(void) { return launches; }
-void fake_refuse(int yes) { refusing = yes; }
+void fake_refuse(int error) { refusing = error; }
 u64 fake_loads(void) { return loads; }
 u64 fake_live_blocks(void) { return live_blocks; }
 u64 fake_live_events(void) { return live_events; }

@@ -151,6 +151,16 @@ def module_constants(x, y, BLOCK: tl.constexpr):
 
 
 @kernel
+def tuples(y, SIZES: tl.constexpr, NONE: tl.constexpr, NAME: tl.constexpr, TYPES: tl.constexpr):
+    """Constants of every kind."""
+    total = 0
+    for i in tl.static_range(len(SIZES)):
+        total += SIZES[i]
+    if NONE is None and NAME == "sum":
+        tl.store(y, total.to(TYPES[1]))
+
+
+@kernel
 def scalar_product(x, y, factor, BLOCK: tl.constexpr):
     product = tl.load(x + tl.arange(0, BLOCK)) * factor
     tl.static_assert(product.dtype == tl.float32)

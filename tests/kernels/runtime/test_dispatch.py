@@ -152,6 +152,12 @@ def test_functions_as_constexprs(computing):
     assert (y.numpy() == np.arange(16) ** 2).all()
 
 
+def test_constants_of_every_kind(computing):
+    y = zeros((1,), F64, computing)
+    K.tuples[(1,)](y, SIZES=(2, 3, 4), NONE=None, NAME="sum", TYPES=(F32, F64))
+    assert y.item() == 9
+
+
 def test_constants_of_the_module(computing):
     x, y = to_device(np.arange(16, dtype="f4"), computing), empty((16,), F32, computing)
     K.module_constants[(1,)](x, y, BLOCK=16)

@@ -162,16 +162,23 @@ def test_a_refused_launch_is_told(folder):
 y = empty((64,), np.float64, device)
 variant = K.parameters.variant(device)
 launch = variant.bind((1,), y, True, -5, 2**40, 1.5, None, 0.25)
-fake.fake_refuse(1)
+fake.fake_refuse(1)  # CUDA_ERROR_INVALID_VALUE
 for call in (launch, lambda: variant((1,), y, True, -5, 2**40, 1.5, None, 0.25)):
     try:
         call()
     except runtime.LaunchFailed as error:
         print(error)
+fake.fake_refuse(700)
+try:
+    launch()
+except runtime.LaunchFailed as error:
+    print(error)
 fake.fake_refuse(0)
 launch()
 """
-    assert python(folder, code).splitlines() == ["CUDA_ERROR_INVALID_VALUE: fake error"] * 2
+    invalid, again, illegal = python(folder, code).splitlines()
+    assert invalid == again == "CUDA_ERROR_INVALID_VALUE: fake error"
+    assert illegal.startswith("CUDA_ERROR_ILLEGAL_ADDRESS: fake error; a kernel launched before this call did it")
 
 
 def test_leaving_is_quiet(folder):

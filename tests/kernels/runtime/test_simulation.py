@@ -139,6 +139,9 @@ def test_compiling_what_is_simulated():
         compiled = K.copy.variant(device, BLOCK=64, num_warps=2).compile(x, x, 64)
         assert compiled.loaded.cubin[:4] == b"\x7fELF" and compiled.threads == 64
         assert ".target sm_80" in compiled.stages["ptx"]
+        y = empty((1,), np.float64, device)
+        constants = {"SIZES": (2, 3, 4), "NONE": None, "NAME": "sum", "TYPES": (F32, np.dtype("f8"))}
+        assert K.tuples.variant(device, **constants).compile(y).loaded.cubin
         assert K.module_constants.variant(device, BLOCK=64).compile(x, x).loaded.cubin
 
 
