@@ -64,7 +64,7 @@ def next_power_of_2(n: int) -> int:
     return 1 << max(0, n - 1).bit_length()
 
 
-def tile_of(device, rows: int, cols: int, along_rows: bool = False, widest: int = 32768) -> dict:
+def tile_of(device, rows: int, cols: int, along_rows: bool = False, widest: int = 16384) -> dict:
     """ROWS, BLOCK and num_warps for a tile of a program: the whole width if it is at most `widest`.
 
     along_rows: neighbouring rows, not columns, are neighbours in memory.
@@ -82,7 +82,7 @@ def tile_of(device, rows: int, cols: int, along_rows: bool = False, widest: int 
     if block <= 2048:
         several = rows > 32 * device.multi_processor_count and block <= 1024
         return {"ROWS": 4 if several else 1, "BLOCK": block, "num_warps": 4 if several or block > 512 else 2}
-    return {"ROWS": 1, "BLOCK": block, "num_warps": 8 if block <= 8192 else 16}
+    return {"ROWS": 1, "BLOCK": block, "num_warps": 8 if block <= 4096 else 16}
 
 
 @jit

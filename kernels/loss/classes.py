@@ -117,15 +117,16 @@ def _class_loss_device(x, target, weight, ignore, reduction, smoothing, gradient
         return full(shape if reduction == "none" else (), np.nan if reduction == "mean" else 0, x.dtype, x), dx
     t, d = None if not soft else rows_of(target, axis), None if dx is None else rows_of(dx, axis)
     tile = tile_of(x.device, v.rows, v.cols, v.strides[1] is None and v.strides[2] is not None)
-    if v.batch == 1 and not soft and next_power_of_2(v.rows) * tile["BLOCK"] <= 16384 and v.cols <= tile["BLOCK"]:
-        tile |= {"ROWS": next_power_of_2(v.rows), "num_warps": 4 if v.rows * tile["BLOCK"] <= 4096 else 8}
+    whole = next_power_of_2(v.rows) * tile["BLOCK"]
+    if v.batch == 1 and not soft and v.cols <= tile["BLOCK"] and whole <= (16384 if v.cols <= 64 else 8192):
+        tile |= {"ROWS": next_power_of_2(v.rows), "num_warps": 4 if whole <= 4096 else 8 if whole <= 8192 else 16}
     programs = v.batch * -(-v.rows // tile["ROWS"])
     alone, totals, width = programs == 1 and reduction != "none", None, 1
     labels = target if soft else contiguous(target)
     weight = None if weight is None else contiguous(weight)
     if reduction == "mean" and not soft and not alone:
-        block = 4096
-        width = min(256, next_power_of_2(-(-n // block)))
+        block = 4096 if x.device.simulated else 1024
+        width = min(256, next_power_of_2(-(-n // (4 * block))))
         totals = empty((width,), acc, x)
         label_weights_kernel[(width,)](labels, weight, totals, n, v.cols, ignore, -(-n // width), ACC=acc, BLOCK=block)
     divisor = float(n) if soft and reduction == "mean" else 1.0

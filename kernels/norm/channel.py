@@ -195,14 +195,15 @@ def _laid_out(x, like=None):
 def _plan(x):
     """(grid, rows per program, tile): a tile is BN rows x BC channels x BL pixels."""
     (rows, channels, length), (_, channel) = _layout(x)
-    size = 65536 if x.device.simulated else 16384 // x.itemsize
-    wide = 1 if channel is not None and length > 1 else min(next_power_of_2(channels), 64)
+    planes = channel is not None and length > 1  # one channel at a time, its pixels lie densely
+    wide = 1 if planes else min(next_power_of_2(channels), 64)
     long = min(next_power_of_2(length), 1024)
+    size = 65536 if x.device.simulated else 2048 if planes else 4096
     tall = max(1, min(next_power_of_2(rows), size // (wide * long)))
     tiles = -(-channels // wide)
-    programs = 2 if x.device.simulated else max(1, 2 * x.device.multi_processor_count // tiles)
+    programs = 2 if x.device.simulated else max(1, (4 if planes else 2) * x.device.multi_processor_count // tiles)
     each = -(-rows // (programs * tall)) * tall
-    return (-(-rows // each), tiles), each, {"BN": tall, "BC": wide, "BL": long, "num_warps": 8}
+    return (-(-rows // each), tiles), each, {"BN": tall, "BC": wide, "BL": long, "num_warps": 4 if planes else 8}
 
 
 def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, eps):

@@ -29,7 +29,7 @@ def moments_kernel(x, partial, rows, channels, length, each, x_row: tl.int64, x_
     total = tl.full((BN, BC, BL), 0, ACC)
     square = tl.full((BN, BC, BL), 0, ACC)
     for n in range(first, last, BN):
-        for l in range(0, length, BL):
+        for l in range(0, 1 if BL == 1 else length, BL):
             inside = (n + n0 < last) & present & (l + l0 < length)
             v = tl.load(x + walk(n + n0, x_row) + (l + l0), mask=inside, other=0).to(ACC)
             v = tl.where(inside, v - pivot, 0)
@@ -104,7 +104,7 @@ def batch_norm_kernel(x, y, w, b, running_mean, running_var, mean, rstd, partial
     present = (c < channels)[:, :, None]
     n0, l0 = tl.arange(0, BN)[:, None, None], tl.arange(0, BL)[None, None, :]
     for n in range(first, last, BN):
-        for l in range(0, length, BL):
+        for l in range(0, 1 if BL == 1 else length, BL):
             inside = (n + n0 < last) & present & (l + l0 < length)
             v = tl.load(x + walk(n + n0, x_row) + (l + l0), mask=inside, other=0).to(ACC)
             v = (v - center[:, :, None]) * scale[:, :, None] + shift[:, :, None]
@@ -127,7 +127,7 @@ def batch_norm_sums_kernel(dy, x, mean, rstd, partial, rows, channels, length, e
     total = tl.full((BN, BC, BL), 0, ACC)
     along = tl.full((BN, BC, BL), 0, ACC)
     for n in range(first, last, BN):
-        for l in range(0, length, BL):
+        for l in range(0, 1 if BL == 1 else length, BL):
             inside = (n + n0 < last) & present & (l + l0 < length)
             g = tl.load(dy + walk(n + n0, dy_row) + (l + l0), mask=inside, other=0).to(ACC)
             v = tl.load(x + walk(n + n0, x_row) + (l + l0), mask=inside, other=0).to(ACC)
@@ -183,7 +183,7 @@ def batch_norm_backward_kernel(dy, x, w, mean, rstd, partial, dx, dw, db, rows, 
         dx += walk(c, dx_channel)[:, :, None]
         n0, l0 = tl.arange(0, BN)[:, None, None], tl.arange(0, BL)[None, None, :]
         for n in range(first, last, BN):
-            for l in range(0, length, BL):
+            for l in range(0, 1 if BL == 1 else length, BL):
                 inside = (n + n0 < last) & present & (l + l0 < length)
                 g = tl.load(dy + walk(n + n0, dy_row) + (l + l0), mask=inside, other=0).to(ACC)
                 if TRAIN:

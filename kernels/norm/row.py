@@ -135,16 +135,18 @@ def _norm_rows_device(x, w, b, eps, span, center):
     return y, mean, rstd
 
 
-def _backward_tile(device, samples, groups, cols):
+def _backward_tile(x):
     """(ROWS, BLOCK and num_warps, samples per program): all SMs busy, few partial sums."""
+    samples, groups, cols = x.shape
     wide = next_power_of_2(cols)
-    if device.simulated:
+    if x.device.simulated:
         block, programs = min(wide, 2048), 2
         rows = 1 if wide > block else min(next_power_of_2(samples), 32)
     else:
-        block, programs = wide if wide <= 8192 else 4096, 2 * device.multi_processor_count // groups
-        rows = 1 if wide > block else max(1, min(4096 // block, 32))
-    tile = {"ROWS": rows, "BLOCK": block, "num_warps": 4 if rows * block <= 2048 else 8 if rows * block <= 4096 else 16}
+        block = wide if wide <= 4096 else 2048
+        rows = 1 if wide > block else max(1, min(2048 // block, 32))
+        programs = (4 if rows * block <= 2048 else 2) * x.device.multi_processor_count // groups
+    tile = {"ROWS": rows, "BLOCK": block, "num_warps": 8 if wide > 2048 else 4}
     programs = max(1, min(programs, samples // 8))
     return tile, -(-samples // (programs * rows)) * rows
 
@@ -155,7 +157,7 @@ def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants, dtype):
     dx = empty(x.shape, x.dtype, x) if wants[0] else None
     sums = full((2, elements), 0, dtype, x) if wants[1] or wants[2] else None
     if x.size:
-        tile, each = _backward_tile(x.device, samples, groups, cols)
+        tile, each = _backward_tile(x)
         programs = -(-samples // each)
         partial = None if sums is None else empty((programs, 2, groups * cols), acc, x)
         (source, x_row), (gradient, dy_row) = _rows_view(x), _rows_view(dy)

@@ -29,10 +29,11 @@ KEPT = 8  # tables per cache
 class Table(typing.NamedTuple):
     """A table, and what a launch over it needs."""
 
-    rows: object  # int64 (chunks, COLUMNS)
+    memory: object  # int64: all of it
+    rows: object  # (chunks, COLUMNS)
     chunks: int
     elements: int
-    steps: object  # int64 (arrays,): addresses of the step counts, or None
+    steps: object  # (arrays,): addresses of the step counts, or None
     arrays: int
     block: int
     aligned: bool
@@ -58,28 +59,41 @@ def dense(x) -> bool:
 
 
 class Cache:
-    """Tables by the addresses they hold; the last few."""
+    """Tables by the addresses they hold; the last few.
+
+    They share one piece of memory: a new allocation for each would move the gradients of the next step elsewhere, and
+    no table would be met again.
+    """
 
     def __init__(self):
-        self.kept = collections.OrderedDict()
+        self.kept, self.memory = collections.OrderedDict(), None
 
     def of(self, columns, groups, steps=None):
         """(table, pairs of array and copy): the table of these lists of arrays.
 
-        What is not dense, or not laid out as its parameter, is copied; such tables are not kept.
+        What is not dense, or not laid out as its parameter, is copied; such tables are not kept. A step that is being
+        captured gets a table of its own, which lives as long as the graph.
         """
         key = (*[(a.ptr, a.strides) for column in columns for a in column], *[p.shape for p in columns[0]], *groups)
-        table = self.kept.get(key)
+        capturing = columns[0][0].device.pool.capturing is not None
+        table = None if capturing else self.kept.get(key)
         if table is not None:
             self.kept.move_to_end(key)
             return table, ()
         columns, copies = _alike(columns)
-        table = made(columns, groups, steps)
-        if not copies and columns[0][0].device.pool.capturing is None:
-            self.kept[key] = table
-            if len(self.kept) > KEPT:
-                self.kept.popitem(last=False)
+        if copies or capturing:
+            return made(columns, groups, steps), copies
+        table = self.kept[key] = made(columns, groups, steps, self._place)
         return table, copies
+
+    def _place(self, words, device):
+        """Memory for so many words: the place of the oldest table, once there are as many as are kept."""
+        if self.memory is None or self.memory.shape[1] != words:
+            self.kept.clear()
+            self.memory = empty((KEPT, words), np.dtype(np.int64), device)
+        if len(self.kept) < KEPT:
+            return self.memory[len(self.kept)]
+        return self.kept.popitem(last=False)[1].memory
 
 
 class Fused:
@@ -130,8 +144,8 @@ def _alike(columns):
     return changed, copies
 
 
-def made(columns, groups, steps=None) -> Table:
-    """The table of arrays that are dense and alike from list to list."""
+def made(columns, groups, steps=None, place=None) -> Table:
+    """The table of arrays that are dense and alike from list to list. place: gives the memory for so many words."""
     device, sizes = columns[0][0].device, np.array([a.size for a in columns[0]], np.int64)
     total = int(sizes.sum())
     if device.simulated:
@@ -149,15 +163,16 @@ def made(columns, groups, steps=None) -> Table:
         rows[:, k] = addresses[which] + start * column[0].itemsize
     rows[:, COUNT] = np.minimum(chunk, sizes[which] - start)
     rows[:, GROUP] = np.asarray(groups, np.int64)[which]
-    counts = None
+    counts = np.zeros(0 if steps is None else len(sizes), np.int64)
     if steps is not None:
-        addresses = np.array([s.ptr for s in steps], np.int64)
-        rows[:, STEP] = addresses[which]
-        counts = empty(addresses.shape, addresses.dtype, device)
-        upload_when_possible(counts, addresses)
-    table = empty(rows.shape, rows.dtype, device)
-    upload_when_possible(table, rows)
-    return Table(table, len(rows), total, counts, len(sizes), block, aligned)
+        counts[:] = [s.ptr for s in steps]
+        rows[:, STEP] = counts[which]
+    words = np.zeros(-(-(rows.size + counts.size) // 32) * 32, np.int64)  # each table begins at a multiple of 256 bytes
+    words[:rows.size], words[rows.size:rows.size + counts.size] = rows.reshape(-1), counts
+    memory = (place or (lambda n, device: empty((n,), words.dtype, device)))(words.size, device)
+    upload_when_possible(memory, words)
+    shown = memory[:rows.size].reshape(rows.shape), memory[rows.size:rows.size + counts.size]
+    return Table(memory, shown[0], len(rows), total, shown[1] if counts.size else None, len(sizes), block, aligned)
 
 
 @jit
@@ -206,10 +221,10 @@ def over_chunk(UPDATE: tl.constexpr, FLAGS: tl.constexpr, table, steps, ticket, 
     if steps is not None:
         tl.debug_barrier()
         if tl.atomic_add(ticket, 1) == tl.num_programs(0) - 1:  # the last program: all have read their step
-            for start in range(0, arrays, 64):
-                at = start + tl.arange(0, 64)
-                inside = at < arrays * changed
-                counts = tl.load(steps + at, mask=inside, other=0).to(tl.pointer_type(tl.float32))
+            for i in range(0, arrays, 64):
+                array = i + tl.arange(0, 64)
+                inside = array < arrays * changed
+                counts = tl.load(steps + array, mask=inside, other=0).to(tl.pointer_type(tl.float32))
                 tl.store(counts, tl.load(counts, mask=inside, other=0) + 1, mask=inside)
             tl.store(ticket, 0)
 
