@@ -236,10 +236,15 @@ def get_num_threads():
 
 
 def set_num_threads(n):
-    """Let `parallel` use `n` threads, the caller's included; 1 splits nothing. BLAS's own setting stays as it is."""
+    """Let `parallel` use `n` threads, the caller's included, and BLAS as many; 1 splits nothing."""
     if n < 1:
         raise ValueError(f"set_num_threads: expected a positive number of threads, got {n}")
     _team.threads = n
+    if blas().known:
+        with blas().lock:
+            blas().saved = n
+            if blas().users == 0:
+                blas().set(n)
 
 
 def parallel(fn, n, work, piece=None, uses_blas=False):
