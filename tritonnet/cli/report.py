@@ -71,7 +71,7 @@ def draw_curve(figure, training, source):
     upper.plot(at, np.concatenate([h["losses"] for h in history]), color=BLUE, linewidth=1.6)
     upper.set_yscale("log")
     upper.yaxis.set_major_formatter("{x:g}")
-    upper.set_ylabel("training loss (nats)")
+    upper.set_ylabel("training cross-entropy (nats)")
     epochs, errors = [h["epoch"] for h in history], [100 * (1 - h["test_accuracy"]) for h in history]
     lower.plot(epochs, errors, color=ORANGE, linewidth=1.6, marker="o", markersize=5)
     for x, y in zip(epochs, errors):

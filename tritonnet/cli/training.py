@@ -14,6 +14,7 @@ from tritonnet.vision import transforms
 from tritonnet.vision.models import MODELS
 
 SHIFT = 2  # pixels
+SMOOTHING = 0.05  # of labels
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels
 POINTS = 20  # of the loss curve, per epoch
 TEST_BATCH = 500
@@ -81,13 +82,14 @@ class Training:
         return self.history[-1]
 
     def _step(self, images, targets):
-        """One step of training; returns the loss, still on the device."""
-        loss = F.cross_entropy(self.model(images), targets)
+        """One step of training; returns the cross-entropy without smoothing, still on the device."""
+        logits = self.model(images)
+        loss = F.cross_entropy(logits, targets, label_smoothing=SMOOTHING)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.scheduler.step()
-        return loss.detach()
+        return F.cross_entropy(logits.detach(), targets)
 
     def test(self):
         """(mean loss, accuracy) on the test part; the logits stay in `logits`."""

@@ -127,6 +127,21 @@ def manual_seed(seed: int) -> None:
 manual_seed_all = manual_seed
 
 
+def get_rng_state(device="cuda"):
+    """The state of a GPU's generator, as a uint8 tensor on the CPU."""
+    from tritonnet.autograd.function import make
+    from tritonnet.kernels import rng
+
+    return make(rng.default_generator(_chosen(device)).get_state())
+
+
+def set_rng_state(new_state, device="cuda") -> None:
+    """Set the state of a GPU's generator to what get_rng_state gave."""
+    from tritonnet.kernels import rng
+
+    rng.default_generator(_chosen(device)).set_state(new_state.cpu().array)
+
+
 def init() -> None:
     """Nothing to do: the driver is started at the first use."""
 

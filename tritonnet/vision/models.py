@@ -6,14 +6,14 @@ from tritonnet import nn
 
 
 def cnn():
-    """Two padless 5 x 5 convolutions of 16 and 32 channels, each pooled and batch-normalised, and two linear layers.
+    """Padless convolutions, 16 of 5 x 5 and 32 of 3 x 3, each pooled and batch-normalised, and two linear layers.
 
-    Pooling comes before normalisation and ReLU, which then have a quarter of the work. 80 thousand parameters.
+    Pooling comes before normalisation and ReLU, which then have a quarter of the work. 109 thousand parameters.
     """
     return nn.Sequential(
         nn.Conv2d(1, 16, 5), nn.MaxPool2d(2), nn.BatchNorm2d(16), nn.ReLU(),
-        nn.Conv2d(16, 32, 5), nn.MaxPool2d(2), nn.BatchNorm2d(32), nn.ReLU(),
-        nn.Flatten(), nn.Linear(512, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, 10),
+        nn.Conv2d(16, 32, 3), nn.MaxPool2d(2), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.Flatten(), nn.Linear(800, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, 10),
     )
 
 
