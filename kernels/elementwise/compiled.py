@@ -18,7 +18,7 @@ from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.elementwise import host
 from tritonnet.kernels.elementwise.definitions import BOOL, FLOAT, LOGICAL
-from tritonnet.kernels.elementwise.numpy_functions import CAREFUL, FUNCTIONS
+from tritonnet.kernels.elementwise.numpy_functions import FUNCTIONS
 
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tritonnet\.kernels\.elementwise")
 
@@ -32,7 +32,7 @@ def compiled(op):
     one, takes_out = len(program.results) == 1, ", out=None" if len(program.results) == 1 else ""
     inputs, params = "".join(n + ", " for n in program.inputs), "".join(p + ", " for p in program.params)
     scope = {"op": op, "planned": op.planned, "ndarray": np.ndarray, "DeviceArray": DeviceArray, "asarray": np.asarray,
-             "dense": host.dense, "copyto": np.copyto, "as_array": as_array, "boolean": bool_, "program": program,
+             "dense": host.dense, "as_array": as_array, "boolean": bool_, "program": program,
              "dtypes": dtypes, "__name__": __name__} | FUNCTIONS
     types = _types(op)
     scope["types"] = [np.dtype(t) for t in types]
@@ -96,10 +96,7 @@ def _expressions(program, dtype, numbers, scope, one):
     if not one:
         return ["                    " + line for line in [*lines, returned]]
     result, = program.results
-    into = [*lines, f"copyto(out, {result})"]
-    if len(program.steps) == 1 and program.steps[0].function not in CAREFUL:  # its only function writes to `out` itself
-        step = program.steps[0]
-        into = [f"{step.function}({', '.join(map(str, step.operands))}, out=out)"]
+    into = [*lines, f"out[...] = {result}"]  # a warning that is an error comes before anything is written
     return ["                    if out is None:",
             *("                        " + line for line in [*lines, returned]),
             "                    if type(out) is ndarray and out.dtype is d:",

@@ -6,6 +6,7 @@ over pieces that stay in the cache, on two threads. float16 and bfloat16 are com
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 import numpy as np
@@ -16,6 +17,7 @@ from tritonnet.kernels.elementwise.numpy_functions import CAREFUL, FUNCTIONS
 from tritonnet.kernels.runtime import host
 
 SMALL = 1 << 16  # bytes
+NOTHING = contextlib.nullcontext()
 
 
 def expression_lines(text, result) -> list[str]:
@@ -30,60 +32,79 @@ def body(program: Program, in_place: bool):
 
     in_place: a result shares memory with an input, so it is only written by its own last step.
     """
-    results = list(program.results)
-    steps, sources = program.steps, program.sources
-    last_use = {}
+    steps, buffers = program.steps, Buffers(program, in_place)
+    lines = []
     for i, step in enumerate(steps):
-        for operand in step.operands:
-            if isinstance(operand, Ref):
-                last_use[operand] = i
-    wanted = {}  # Ref -> its result
-    for result, source in sources.items():
-        if isinstance(source, Ref):
-            wanted.setdefault(source, result)
-            last_use[source] = len(steps)  # results stay
-    free = {False: [] if in_place else results[::-1], True: []}  # numeric and boolean buffers
-    where, lines, made = {}, [], 0
-    question = {r for r, s in sources.items() if isinstance(s, Ref) and steps[s].boolean}
-    free[False] = [r for r in free[False] if r not in question]
-    for i, step in enumerate(steps):
-        dying = {o for o in step.operands if isinstance(o, Ref) and last_use[o] == i}
-        if step.function not in CAREFUL:
-            for o in dying:
-                free[steps[o].boolean].append(where[o])
-        pool = free[step.boolean]
-        target = wanted.get(Ref(i))
-        if target is not None and (target in pool or target in question or in_place and last_write(steps, i)):
-            buffer = target
-            if target in pool:
-                pool.remove(target)
-        elif pool:
-            buffer = pool.pop()
-        else:
-            buffer, made = f"t{made}", made + 1
+        shown = [buffers.of[o] if isinstance(o, Ref) else o if isinstance(o, str) else repr(o) for o in step.operands]
+        buffer, fresh = buffers.choose(i)
+        if fresh:
             lines.append(f"{buffer} = empty(shape, {'bool' if step.boolean else 'dtype'})")
-        if step.function in CAREFUL:
-            for o in dying:
-                free[steps[o].boolean].append(where[o])
-        where[Ref(i)] = buffer
-        shown = [where[o] if isinstance(o, Ref) else o if isinstance(o, str) else repr(o) for o in step.operands]
         lines.append(f"{step.function}({', '.join(shown)}, out={buffer})")
-    for result, source in sources.items():
-        held = where[source] if isinstance(source, Ref) else source
+    for result, source in program.sources.items():
+        held = buffers.of[source] if isinstance(source, Ref) else source
         if held != result:
             lines.append(f"copyto({result}, {held}, casting='unsafe')")
-    names = ", ".join(["dtype", *results, *program.inputs, *program.params])
-    text = "\n    ".join([f"def run({names}):", f"shape = {results[0]}.shape", *lines])
+    first = next(iter(program.results))
+    names = ", ".join(["dtype", *program.results, *program.inputs, *program.params])
+    text = "\n    ".join([f"def run({names}):", f"shape = {first}.shape", *lines])
     scope = {name: FUNCTIONS[name] for name in {s.function for s in steps}}
     scope |= {"empty": host.empty, "copyto": np.copyto, "__name__": __name__}
     exec(compile(text, f"<mirror of {program.name}>", "exec"), scope)
     return scope["run"]
 
 
-def last_write(steps, i):
-    """Whether no later step reads an input, so that the result of step i may overwrite one."""
-    return not any(isinstance(o, str) for step in steps[i + 1:] for o in step.operands) and (
-        steps[i].function not in CAREFUL)
+class Buffers:
+    """Which buffer each step writes to: that of a result, or a temporary one, as few as possible."""
+
+    def __init__(self, program, in_place):
+        self.steps, self.of, self.temporaries = program.steps, {}, 0
+        self.last_use, self.final = {}, {}  # Ref -> the last step that reads it; step -> the result it computes
+        for i, step in enumerate(self.steps):
+            self.last_use |= {o: i for o in step.operands if isinstance(o, Ref)}
+        for result, source in program.sources.items():
+            if isinstance(source, Ref):
+                self.last_use[source] = len(self.steps)
+                if not in_place or self._writes_last(source):
+                    self.final.setdefault(int(source), result)
+        numeric = [r for i, r in self.final.items() if not self.steps[i].boolean]
+        self.free = {False: [] if in_place else numeric, True: []}  # numeric and boolean buffers
+
+    def _writes_last(self, i):
+        """Whether no later step reads an input, so that the result of step i may overwrite one."""
+        later = [o for step in self.steps[i + 1:] for o in step.operands]
+        return not any(isinstance(o, str) for o in later) and self.steps[i].function not in CAREFUL
+
+    def choose(self, i):
+        """(the buffer of step i, whether it has to be made)."""
+        step, dying = self.steps[i], {o for o in self.steps[i].operands if isinstance(o, Ref) and self.last_use[o] == i}
+        free, careful = self.free[step.boolean], step.function in CAREFUL  # these must not write over what they read
+        if not careful:
+            self._release(dying)
+        if i in self.final:
+            buffer, fresh = self.final[i], False
+            if buffer in free:
+                free.remove(buffer)
+        else:
+            usable = [b for b in free if self._lives_short_enough(i, b)]
+            buffer, fresh = (usable[-1], False) if usable else (f"t{self.temporaries}", True)
+            if fresh:
+                self.temporaries += 1
+            else:
+                free.remove(buffer)
+        if careful:
+            self._release(dying)
+        self.of[Ref(i)] = buffer
+        return buffer, fresh
+
+    def _release(self, dying):
+        for o in dying:
+            self.free[self.steps[o].boolean].append(self.of[o])
+
+    def _lives_short_enough(self, i, buffer):
+        """Whether the value of step i is no longer needed when the result that owns the buffer is computed."""
+        at = next((k for k, result in self.final.items() if result == buffer), len(self.steps))
+        end = self.last_use.get(Ref(i), i)
+        return end < at or end == at and self.steps[at].function not in CAREFUL if at < len(self.steps) else True
 
 
 def dense(program, dtypes, boolean, operands, params, out=None):
@@ -127,8 +148,9 @@ def dense(program, dtypes, boolean, operands, params, out=None):
         return None
     if order is not None:
         operands = [a.transpose(order) if type(a) is np.ndarray else a for a in operands]
-    if not _run_dense(program, dtype, outs, operands, params, same, out is not None):
-        return None
+    with np.errstate(all="ignore") if out is not None else NOTHING:  # a change in place cannot be begun anew
+        if not _run_dense(program, dtype, outs, operands, params, same, out is not None):
+            return None
     if order is not None:
         back = [order.index(k) for k in range(len(order))]
         outs = [a.transpose(back) for a in outs] if out is None else [out]
