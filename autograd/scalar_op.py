@@ -13,7 +13,6 @@ import itertools
 import operator
 
 import numpy as np
-
 from tritonnet.autograd import function
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.mode import state
@@ -75,7 +74,8 @@ def evaluated(text, names):
     """An expression whose names are tensors."""
     from tritonnet.autograd.ops.elementwise import BY_DEFINITION
 
-    scope = {name: op.apply for name, op in BY_DEFINITION.items()} | {"divide": operator.truediv} | names
+    scope = {name: op.apply for name, op in BY_DEFINITION.items()} | names
+    scope |= {"divide": operator.truediv, "normal_cdf": lambda x: 0.5 + 0.5 * scope["erf"](x * 0.7071067811865476)}
     *assignments, last = [part.strip() for part in text.split(";")]
     for assignment in assignments:
         name, _, value = assignment.partition("=")
