@@ -10,12 +10,14 @@ that a step can be captured; a table first needed during a capture is uploaded w
 from __future__ import annotations
 
 import collections
+import math
 import typing
 
 import numpy as np
 
-from tritonnet.kernels.arrays import empty, to_device
+from tritonnet.kernels.arrays import DeviceArray, empty, to_device
 from tritonnet.kernels.arrays.transfer import upload
+from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import jit, tl
 from tritonnet.kernels.rows import next_power_of_2
@@ -37,6 +39,12 @@ class Table(typing.NamedTuple):
     arrays: int
     block: int
     aligned: bool
+
+
+def lasting(shape, dtype, device):
+    """Memory for `upload_when_possible`: nothing else in the graph being captured writes to it."""
+    owner = device.pool.take(math.prod(shape) * dtype.itemsize, "", fresh=True)
+    return DeviceArray(owner.ptr, shape, c_strides(shape), dtype, device, owner)
 
 
 def upload_when_possible(array, values):
@@ -126,7 +134,7 @@ class Fused:
             return
         values = np.array(settings, accumulator(like.dtype))
         if self.settings is None or self.settings.shape != values.shape:
-            self.settings = empty(values.shape, values.dtype, like)
+            self.settings = lasting(values.shape, values.dtype, like.device)
         upload_when_possible(self.settings, values)
         self.shown = settings
 
@@ -169,7 +177,7 @@ def made(columns, groups, steps=None, place=None) -> Table:
         rows[:, STEP] = counts[which]
     words = np.zeros(-(-(rows.size + counts.size) // 32) * 32, np.int64)  # each table begins at a multiple of 256 bytes
     words[:rows.size], words[rows.size:rows.size + counts.size] = rows.reshape(-1), counts
-    memory = (place or (lambda n, device: empty((n,), words.dtype, device)))(words.size, device)
+    memory = place(words.size, device) if place else lasting(words.shape, words.dtype, device)
     upload_when_possible(memory, words)
     shown = memory[:rows.size].reshape(rows.shape), memory[rows.size:rows.size + counts.size]
     return Table(memory, shown[0], len(rows), total, shown[1] if counts.size else None, len(sizes), block, aligned)

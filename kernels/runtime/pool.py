@@ -61,8 +61,11 @@ class Pool:
         self.lock = threading.RLock()  # re-entrant: garbage collection inside may give blocks back
         self.used = self.peak = self.reserved = self.requests = self.from_driver = 0
 
-    def take(self, nbytes: int, name: str = "") -> Allocation:
-        """Memory of at least so many bytes; raises OutOfMemory when there is none even after clearing the cache."""
+    def take(self, nbytes: int, name: str = "", fresh=False) -> Allocation:
+        """Memory of at least so many bytes; raises OutOfMemory when there is none even after clearing the cache.
+
+        fresh: not memory that the graph being captured writes to at another place: for what it only reads.
+        """
         size = max(nbytes, 1) if self.own_blocks else size_class(nbytes)
         with self.lock:
             self.requests += 1
@@ -71,7 +74,7 @@ class Pool:
             arena = self.capturing or self.shared
             ptr = None
             if not self.own_blocks or self.capturing:
-                ready = arena.free[size] or self.shared.free[size]
+                ready = (not fresh and arena.free[size]) or self.shared.free[size]
                 ptr = ready.pop() if ready else None
             if ptr is None:
                 ptr = self._from_driver(size, name)
