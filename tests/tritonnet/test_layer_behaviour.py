@@ -54,6 +54,24 @@ def test_embedding(alike, drawn):
         nn.Embedding(4, 2, scale_grad_by_freq=True)(tritonnet.tensor([1]))
 
 
+def test_losses_as_modules(alike, drawn):
+    def program(torch):
+        nn = torch.nn
+        x, y = drawn(torch, 4, 5), torch.tensor([1, 4, 0, 2])
+        p, q = drawn(torch, 4, 5, low=0.1, high=0.9), (drawn(torch, 4, 5, seed=3) > 0).float()
+        weight = torch.arange(5.0)
+        made = {
+            nn.L1Loss(): (x, q), nn.MSELoss(reduction="sum"): (x, q), nn.SmoothL1Loss(beta=0.3): (x, q),
+            nn.HuberLoss(delta=0.3): (x, q), nn.KLDivLoss(reduction="batchmean"): (x, p),
+            nn.KLDivLoss(reduction="sum", log_target=True): (x, x * 2), nn.NLLLoss(weight, ignore_index=4): (x, y),
+            nn.CrossEntropyLoss(weight, label_smoothing=0.1): (x, y), nn.BCELoss(weight, reduction="none"): (p, q),
+            nn.BCEWithLogitsLoss(weight, pos_weight=weight): (x, q), nn.MSELoss(size_average=False): (x, q),
+        }
+        return [(repr(loss), loss.reduction, list(loss.state_dict()), loss(*given)) for loss, given in made.items()]
+
+    alike(program)
+
+
 def test_default_initialisations():
     tritonnet.manual_seed(0)
     for layer, fan_in in ((nn.Linear(400, 300), 400), (nn.Conv2d(16, 64, 5), 400), (nn.Conv1d(80, 64, 5), 400)):

@@ -193,6 +193,8 @@ MISTAKES = {
     "unflatten": lambda nn: nn.Unflatten(1, 3.5),
     "unflatten floats": lambda nn: nn.Unflatten(1, (2, 3.5)),
     "linear": lambda nn: nn.Linear(3),
+    "table": lambda nn: nn.Embedding(3, 4, _weight=nn.Parameter(nn.Linear(3, 4).weight.detach())),
+    "hardtanh by its old names": lambda nn: repr(nn.Hardtanh(min_value=-2.0, max_value=3.0)),
     "linear keyword": lambda nn: nn.Linear(3, 4, colour=3),
 }
 

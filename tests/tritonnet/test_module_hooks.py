@@ -46,6 +46,8 @@ HOOKS = {
     "backward, changed": lambda m, log: m.register_full_backward_hook(note(log, lambda dx, dy: (dx[0] * 2,))),
     "backward, too many": lambda m, log: m.register_full_backward_hook(lambda m, dx, dy: dx * 2),
     "backward pre": lambda m, log: m.register_full_backward_pre_hook(note(log, lambda dy: (dy[0] * 2,))),
+    "backward pre, too many": lambda m, log: m.register_full_backward_pre_hook(lambda m, dy: dy * 2),
+    "pre, kwargs, unchanged": lambda m, log: m.register_forward_pre_hook(note(log), with_kwargs=True),
     "both": lambda m, log: (m.register_full_backward_hook(note(log)), m.register_full_backward_pre_hook(note(log))),
     "order": lambda m, log: (m.register_forward_hook(lambda *_: log.append("first")),
                              m.register_forward_hook(lambda *_: log.append("second")),
@@ -68,6 +70,52 @@ def test_backward_hook_where_no_input_needs_a_gradient(alike):
 
     ours = program(tritonnet)
     assert ours[0][0] == (None,) and (ours[0][1] == 1).all()
+
+
+def test_backward_hooks_of_old_and_gradients_nobody_asked_for():
+    m = nn.Linear(2, 3)
+    seen = []
+    m.register_backward_hook(lambda m, dx, dy: seen.append(len(dx)))
+    m(tritonnet.ones(1, 2, requires_grad=True)).sum().backward()
+    assert seen == [1]
+    m.register_full_backward_hook(lambda m, dx, dy: dy)
+    with pytest.raises(RuntimeError, match="no input requires gradient"):
+        m(tritonnet.ones(1, 2)).sum().backward()
+
+
+def test_a_path_around_the_output_calls_no_hook():
+    kept = []
+
+    class Keeps(nn.Module):
+        def forward(self, x):
+            kept.append(x)
+            return x * 2
+
+    m = Keeps()
+    m.register_full_backward_hook(lambda *_: pytest.fail("the output took no part"))
+    x = tritonnet.ones(2, requires_grad=True)
+    m(x)
+    kept[0].sum().backward()
+    assert (x.grad == 1).all()
+
+
+def test_state_hooks_that_answer():
+    m = nn.Linear(2, 3)
+    renamed = lambda m, state, prefix, meta: {f"old.{k}": v for k, v in state.items()}  # noqa: E731
+    m._register_state_dict_hook(renamed)
+    assert list(m.state_dict()) == ["old.weight", "old.bias"]
+
+    def answers(m, state, prefix, meta):
+        return {}
+
+    m.register_state_dict_post_hook(answers)
+    with pytest.raises(RuntimeError, match="must return None"):
+        m.state_dict()
+    with pytest.raises(RuntimeError, match="same function"):
+        m._register_state_dict_hook(answers)
+    m.register_load_state_dict_post_hook(lambda m, keys: 3)
+    with pytest.raises(AssertionError, match="not expected to return"):
+        m.load_state_dict(nn.Linear(2, 3).state_dict())
 
 
 def test_a_hook_that_is_always_called_runs_after_an_error():

@@ -92,7 +92,7 @@ def _check_classes(input, target, weight):
     """Raise unless `target` holds one class index for each place of `input` outside its class dimension."""
     x, y = input.array, target.array
     if x.ndim == 0:
-        raise RuntimeError("input tensor should have at least one dimension, got a 0-dimensional one")
+        raise ValueError(f"Expected 1 or more dimensions (got {x.ndim})")
     if x.ndim > 1 and y.ndim > 0 and x.shape[0] != y.shape[0]:
         raise ValueError(f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({y.shape[0]}).")
     if x.ndim <= 2 and y.ndim > 1:
@@ -190,7 +190,7 @@ def _elementwise(loss, input, target, reduction, weight=None):
     if weight is None:
         return loss(input, target, reduction)
     if weight.shape != input.shape:
-        raise ValueError("Inputs and weights must have the same size.")
+        raise ValueError("Weights and input must have the same size.")
     weighted = loss(input, target, "none") * weight
     if reduction == "none":
         return weighted

@@ -116,5 +116,6 @@ def _as_rows(kernel_size, stride, padding):
 def _output_size(size, sizes):
     """The output size for both axes, None replaced by the input's."""
     size = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
-    size = size * 2 if len(size) == 1 else size
-    return tuple(n if given is None else given for given, n in zip(size, sizes, strict=True))
+    if len(size) != 2:
+        raise RuntimeError(f"adaptive pooling: output_size must be 2-dimensional, got {size}")
+    return tuple(n if given is None else given for given, n in zip(size, sizes))

@@ -208,7 +208,7 @@ class Hardtanh(Module):
 
 
 def _renamed(which):
-    return f"keyword argument `{which}_value` is deprecated and rename to `{which}_val`"
+    return f"keyword argument `{which}_value` is deprecated and renamed to `{which}_val`"
 
 
 class Threshold(Module):

@@ -18,7 +18,63 @@ def position(container, index):
     return index % len(container)
 
 
-class Sequential(Module):
+class _Ordered(Module):
+    """What Sequential and ModuleList share: modules by position."""
+
+    def _name_at(self, index):
+        return next(islice(self._modules, position(self, index), None))
+
+    def __getitem__(self, index):
+        return self._sliced(index) if isinstance(index, slice) else self._modules[self._name_at(index)]
+
+    def __setitem__(self, index, module):
+        setattr(self, self._name_at(index), module)
+
+    def __delitem__(self, index):
+        for name in list(self._modules)[index] if isinstance(index, slice) else [self._name_at(index)]:
+            delattr(self, name)
+        self._number(self._modules.values())
+
+    def _number(self, modules):
+        """Hold these modules, named by their positions."""
+        self._modules = {str(i): module for i, module in enumerate(modules)}
+
+    def __len__(self):
+        return len(self._modules)
+
+    def __iter__(self):
+        return iter(self._modules.values())
+
+    def insert(self, index, module):
+        """Add a module before position `index`."""
+        modules = list(self)
+        modules.insert(index, module)
+        self._number(modules)
+        return self
+
+    def append(self, module):
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules):
+        """Add several modules at the end."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}"
+            )
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def pop(self, key):
+        """Take the module at `key` out and return it."""
+        module = self[key]
+        del self[key]
+        return module
+
+
+class Sequential(_Ordered):
     """Modules one after the other: `Sequential(a, b)`, or an OrderedDict of names and modules."""
 
     def __init__(self, *args):
@@ -27,45 +83,33 @@ class Sequential(Module):
         for name, module in named:
             self.add_module(str(name), module)
 
-    def _name_at(self, index):
-        return next(islice(self._modules, position(self, index), None))
+    def forward(self, input):
+        for module in self._modules.values():
+            input = module(input)
+        return input
 
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return type(self)(OrderedDict(list(self._modules.items())[index]))
-        return self._modules[self._name_at(index)]
+    def _sliced(self, index):
+        return type(self)(OrderedDict(list(self._modules.items())[index]))
 
-    def __setitem__(self, index, module):
-        setattr(self, self._name_at(index), module)
+    def insert(self, index, module):
+        """Add a module before position `index`."""
+        if not isinstance(module, Module):
+            raise AssertionError(f"module should be of type: {Module}")
+        if not -len(self) <= index <= len(self):
+            raise IndexError(f"Index out of range: {index}")
+        return super().insert(index, module)
 
-    def __delitem__(self, index):
-        names = list(self._modules)[index] if isinstance(index, slice) else [self._name_at(index)]
-        for name in names:
-            delattr(self, name)
-        self._modules = {str(i): module for i, module in enumerate(self._modules.values())}
-
-    def __len__(self):
-        return len(self._modules)
-
-    def __iter__(self):
-        return iter(self._modules.values())
-
-    def __dir__(self):
-        return [name for name in super().__dir__() if not name.isdigit()]
-
-    def _check_sequential(self, other, operation):
+    def _check_sequential(self, other):
         if not isinstance(other, Sequential):
-            raise ValueError(
-                f"{operation} operator supports only objects of Sequential class, but {type(other)} is given."
-            )
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
 
     def __add__(self, other):
-        self._check_sequential(other, "add")
+        self._check_sequential(other)
         return Sequential(*self, *other)
 
     def __iadd__(self, other):
-        self._check_sequential(other, "add")
-        return self.extend(list(other))
+        self._check_sequential(other)
+        return self.extend(other)
 
     def __mul__(self, times):
         if not isinstance(times, int):
@@ -79,41 +123,8 @@ class Sequential(Module):
     def __imul__(self, times):
         return self.extend(list(self * times)[len(self):])
 
-    def forward(self, input):
-        for module in self._modules.values():
-            input = module(input)
-        return input
 
-    def append(self, module):
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def insert(self, index, module):
-        """Add a module before position `index`."""
-        if not isinstance(module, Module):
-            raise AssertionError(f"module should be of type: {Module}")
-        if not -len(self) <= index <= len(self):
-            raise IndexError(f"Index out of range: {index}")
-        modules = list(self)
-        modules.insert(index + len(self) if index < 0 else index, module)
-        self._modules = {str(i): m for i, m in enumerate(modules)}
-        return self
-
-    def extend(self, sequential):
-        """Add several modules at the end."""
-        for module in sequential:
-            self.append(module)
-        return self
-
-    def pop(self, key):
-        """Take the module at `key` out and return it."""
-        module = self[key]
-        del self[key]
-        return module
-
-
-class ModuleList(Module):
+class ModuleList(_Ordered):
     """A list of modules whose parameters count as its own; it has no forward."""
 
     def __init__(self, modules: Iterable[Module] | None = None):
@@ -121,60 +132,14 @@ class ModuleList(Module):
         if modules is not None:
             self.extend(modules)
 
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return type(self)(list(self)[index])
-        return self._modules[str(position(self, index))]
-
-    def __setitem__(self, index, module):
-        setattr(self, str(position(self, index)), module)
-
-    def __delitem__(self, index):
-        modules = list(self)
-        del modules[index if isinstance(index, slice) else position(self, index)]
-        self._modules = {str(i): module for i, module in enumerate(modules)}
-
-    def __len__(self):
-        return len(self._modules)
-
-    def __iter__(self):
-        return iter(self._modules.values())
-
-    def __dir__(self):
-        return [name for name in super().__dir__() if not name.isdigit()]
-
-    def __iadd__(self, modules):
-        return self.extend(modules)
+    def _sliced(self, index):
+        return type(self)(list(self)[index])
 
     def __add__(self, other):
         return ModuleList([*self, *other])
 
-    def insert(self, index, module):
-        """Add a module before position `index`."""
-        modules = list(self)
-        modules.insert(index, module)
-        self._modules = {str(i): m for i, m in enumerate(modules)}
-
-    def append(self, module):
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def pop(self, key):
-        """Take the module at `key` out and return it."""
-        module = self[key]
-        del self[key]
-        return module
-
-    def extend(self, modules):
-        """Add several modules at the end."""
-        if not isinstance(modules, Iterable):
-            raise TypeError(
-                f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}"
-            )
-        for module in list(modules):
-            self.append(module)
-        return self
+    def __iadd__(self, modules):
+        return self.extend(modules)
 
     def __repr__(self):
         """Runs of modules that print alike are shown once: `(0-5): 6 x Linear(…)`."""

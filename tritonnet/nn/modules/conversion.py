@@ -108,10 +108,6 @@ class Conversion:
         """Move to a device without copying: the values are whatever lies in the fresh memory."""
         return self._apply(lambda t: tritonnet.empty_like(t, device=device), recurse=recurse)
 
-    def share_memory(self):
-        """PyTorch's call for processes that share tensors; see Tensor.share_memory_."""
-        return self._apply(lambda t: t.share_memory_())
-
     def requires_grad_(self, requires_grad=True):
         """Switch gradients on or off for all parameters, as when part of a network is frozen."""
         for param in self.parameters():

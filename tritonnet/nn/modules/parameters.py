@@ -52,9 +52,6 @@ class ParameterList(Module):
     def __iadd__(self, values):
         return self.extend(values)
 
-    def __dir__(self):
-        return [name for name in super().__dir__() if not name.isdigit()]
-
     def append(self, value):
         """Add a value at the end."""
         self._size += 1
