@@ -13,6 +13,7 @@ import itertools
 import operator
 
 import numpy as np
+
 from tritonnet.autograd import function
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.mode import state
@@ -108,7 +109,7 @@ class Choice:
 
 
 class SlopeChoice:
-    """The gradient of the only input, dy slope, where the forward computed the slope as well. x is for second derivatives."""
+    """The gradient of the only input where the forward computed the slope: dy slope. x is for second derivatives."""
 
     def __init__(self, name):
         d = OPERATIONS[name]
@@ -139,7 +140,7 @@ def scalar_op(name, definition, doc, defaults=(), module="tritonnet.autograd.ops
 
 
 def compiled_apply(cls):
-    """`Op.apply` for one class, written out: as `function.apply`, `record` and `make` do it, without loops and calls."""
+    """`Op.apply` for one class, written out: what `apply`, `record` and `make` do there, without loops and calls."""
     from tritonnet.autograd.views import current_node
 
     d = OPERATIONS[cls.definition]
@@ -181,7 +182,8 @@ def compiled_apply(cls):
                       f"            node.choice = choice{k}",
                       f"            saved = ({''.join(values[o] + ', ' for o in made.operands)})"]
         if d.slope:
-            scope |= {"slope_choice": SlopeChoice(d.name), "with_slope": elementwise.with_slope(d.name), "ndarray": np.ndarray}
+            scope |= {"slope_choice": SlopeChoice(d.name), "with_slope": elementwise.with_slope(d.name),
+                      "ndarray": np.ndarray}
             lines += ["        if big:",
                       "            node.choice = slope_choice",
                       f"            saved = slope, {', '.join(passed)}"]

@@ -101,7 +101,8 @@ Mul = binary("Mul", "mul", low=-2, symbol="*", layouts=True)
 Div = binary("Div", "div", doc="x / y; integers give floats.")
 Pow = binary("Pow", "pow", doc="x to the power y; an integer to a negative number raises RuntimeError.")
 FloorDivide = binary("FloorDivide", "floor_divide", doc="floor(x / y); by an integer 0 it raises RuntimeError.")
-Remainder = binary("Remainder", "remainder", doc="x - y floor(x / y): it has the sign of y, as Python's %.", number_first=False)
+Remainder = binary("Remainder", "remainder", number_first=False, doc=(
+    "x - y floor(x / y): it has the sign of y, as Python's %."))
 Fmod = binary("Fmod", "fmod", doc="x - y trunc(x / y): it has the sign of x, as C's fmod.")
 Maximum = binary("Maximum", "maximum", doc="The larger of x and y, NaN if either is; ties share the gradient.")
 Minimum = binary("Minimum", "minimum", doc="The smaller of x and y, NaN if either is; ties share the gradient.")
@@ -137,7 +138,8 @@ Softplus = unary("Softplus", "softplus", low=-4, high=8, defaults=(1.0, 20.0), p
     "log(1 + exp(beta x)) / beta, and x where beta x exceeds the threshold."))
 Hardtanh = unary("Hardtanh", "hardtanh", defaults=(-1.0, 1.0), params=(-0.5, 1.0), kinks=(-0.5, 1), doc=(
     "x between min_val and max_val."))
-Threshold = unary("Threshold", "threshold", params=(0.5, -2.0), kinks=(0.5,), doc="x where it exceeds the threshold, else value.")
+Threshold = unary("Threshold", "threshold", params=(0.5, -2.0), kinks=(0.5,), doc=(
+    "x where it exceeds the threshold, else value."))
 
 # rounding
 Floor, Ceil = unary("Floor", "floor", kinks=(-1, 0, 1)), unary("Ceil", "ceil", kinks=(-1, 0, 1))

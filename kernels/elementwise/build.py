@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+
 from tritonnet.kernels import strided
 from tritonnet.kernels.dtypes import bool_, int8
 from tritonnet.kernels.elementwise import call, device, host
@@ -48,7 +49,8 @@ class Derivative:
         self.saved = tuple(n for n in (*definition.inputs, definition.output) if n in used)
         self.params = tuple(p for p in definition.params if p in used)
         conditions = [n for n in self.saved if n == "c"]
-        self.program = Program(f"{definition.name}_backward", (arriving, *self.saved), gradients, self.params, conditions)
+        name = f"{definition.name}_backward"
+        self.program = Program(name, (arriving, *self.saved), gradients, self.params, conditions)
         self.operation = Operation(self.program)
         self.passes_on = all(text == arriving for text in gradients.values())
 
@@ -82,13 +84,13 @@ def with_slope(name):
 
 
 def cast(x, dtype):
-    """The elements as another type, in the same memory order; float to integer truncates, anything to bool asks != 0."""
+    """The elements as another type, in the same memory order; float to integer truncates, to bool asks whether != 0."""
     dtype = np.dtype(dtype)
     place = None if isinstance(x, np.ndarray) else x.device
     out = call.fresh(x.shape, dtype, 1, [x], place)[0]
     compute = device.compute_type(x.dtype)
     if place is None:
-        host.evaluate(operation("copy").program, [x], [], int8 if compute != x.dtype == bool_ else compute, x.shape, [out])
+        host.evaluate(operation("copy").program, [x], [], int8 if x.dtype == bool_ else compute, x.shape, [out])
     else:
         device.Plan(operation("copy").program, [x], compute, place, [out]).launch([x], [out], ())
     return out

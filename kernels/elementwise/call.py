@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels import arrays, dtypes
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.dtypes import FLOATS, bool_, category, int8, is_float
@@ -33,9 +34,11 @@ class Operation:
             if operand not in self.program.conditions:
                 counted.append(kind)
             elif self.result != LOGICAL and kind[0] != bool_:
-                raise RuntimeError(f"{name} expected condition to be a boolean tensor, but got a tensor with dtype {kind[0]}")
-        common = dtypes.result_of(tuple(d for d, ranked in counted if ranked), tuple(d for d, r in counted if r is False),
-                                  tuple(CATEGORIES[d] for d, ranked in counted if ranked is None)) if counted else bool_
+                raise RuntimeError(f"{name} expected condition to be a boolean tensor, but got a tensor with dtype "
+                                   f"{kind[0]}")
+        ranks = {rank: tuple(d for d, ranked in counted if ranked is rank) for rank in (True, False, None)}
+        ranks[None] = tuple(CATEGORIES[d] for d in ranks[None])
+        common = dtypes.result_of(*ranks.values()) if counted else bool_
         letter = LETTERS[category(common)]
         if self.refusal and any(d in (bool_, bool) for d, _ in counted) and "b" not in self.accepts:
             raise RuntimeError(self.refusal)
@@ -153,10 +156,9 @@ def _apart(out, operands):
     """The operands, copied where they share memory with `out` other than element by element."""
     apart = []
     for a in operands:
-        if hasattr(a, "shape") and type(a) is type(out) and not (a.shape == out.shape and a.strides == out.strides
-                                                                 and _address(a) == _address(out)):
-            if np.may_share_memory(a, out) if isinstance(a, np.ndarray) else device.overlaps(a, out):
-                a = a.copy()
+        if type(a) is type(out) and (a.shape, a.strides, _address(a)) != (out.shape, out.strides, _address(out)) and (
+                np.may_share_memory(a, out) if isinstance(a, np.ndarray) else device.overlaps(a, out)):
+            a = a.copy()
         apart.append(a)
     return apart
 

@@ -2,8 +2,8 @@
 
 On the host, small arrays of one type, and numbers beside them, meet the expression itself, with its numbers as arrays
 (which NumPy takes twice as fast). np.errstate would cost more than the arithmetic there, so NumPy's warnings about
-infinities and NaN are filtered instead; where they are errors, and where shapes do not fit, `Operation` takes over. On a
-device, operands seen before find their launch under their types, shapes and strides.
+infinities and NaN are filtered instead; where they are errors, and where shapes do not fit, `Operation` takes over.
+On a device, operands seen before find their launch under their types, shapes and strides.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 import warnings
 
 import numpy as np
+
 from tritonnet.kernels import dtypes
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.dtypes import bool_
@@ -29,22 +30,23 @@ ZEROS = {np.dtype(name): np.zeros((), name) for name in ("float32", "float64", "
 def compiled(op):
     """f(*inputs, *params, out=None) for an Operation; of several results there is no `out`."""
     program = op.program
-    one, takes_out = len(program.results) == 1, ", out=None" if len(program.results) == 1 else ""
+    one = len(program.results) == 1
+    out = ", out" if one else ""
     inputs, params = "".join(n + ", " for n in program.inputs), "".join(p + ", " for p in program.params)
     scope = {"op": op, "planned": op.planned, "ndarray": np.ndarray, "DeviceArray": DeviceArray, "asarray": np.asarray,
              "dense": host.dense, "as_array": as_array, "boolean": bool_, "program": program,
              "dtypes": dtypes, "__name__": __name__} | FUNCTIONS
     types = _types(op)
     scope["types"] = [np.dtype(t) for t in types]
-    lines = [f"def function({', '.join([*program.inputs, *program.params])}{takes_out}):",
+    lines = [f"def function({', '.join([*program.inputs, *program.params])}{', out=None' if one else ''}):",
              *_small(op, types, scope, one),
              f"    if {' or '.join(f'type({n}) is DeviceArray' for n in program.inputs)}:",
              *_launch(program, inputs, params, one)]
     if types:
-        lines += [f"    found = dense(program, types, {op.result == BOOL}, ({inputs}), ({params}){', out' if one else ''})",
+        lines += [f"    found = dense(program, types, {op.result == BOOL}, ({inputs}), ({params}){out})",
                   "    if found is not None:",
                   "        return found"]
-    lines.append(f"    return op(({inputs}), ({params}){', out' if one else ''})")
+    lines.append(f"    return op(({inputs}), ({params}){out})")
     exec(compile("\n".join(lines), f"<{program.name}>", "exec"), scope)
     made = scope["function"]
     made.__name__ = made.__qualname__ = program.name
@@ -65,7 +67,8 @@ def _small(op, types, scope, one):
     """For arrays that are all below `host.SMALL` bytes and of one type; then the same for numbers beside arrays."""
     lines, program = [], op.program
     plain = [n for n in program.inputs if n not in program.conditions]
-    conditions = [f"type({n}) is ndarray and {n}.dtype is boolean and {n}.nbytes < {host.SMALL}" for n in program.conditions]
+    conditions = [f"type({n}) is ndarray and {n}.dtype is boolean and {n}.nbytes < {host.SMALL}"
+                  for n in program.conditions]
     for numbers in (False, True)[:min(len(plain), 2)] if types else ():
         if numbers:
             number = "type({0}) is int or type({0}) is float" + (" and d is not int64" if "int64" in types else "")
@@ -80,7 +83,8 @@ def _small(op, types, scope, one):
                       f"        if {' and '.join(f'{n}.dtype is d' for n in plain[1:]) or 'True'}:"]
         lines.append("            try:")
         for name in types:
-            lines += [f"                if d is {name}:", *_expressions(program, np.dtype(name), plain if numbers else (), scope, one)]
+            lines.append(f"                if d is {name}:")
+            lines += _expressions(program, np.dtype(name), plain if numbers else (), scope, one)
         lines += ["            except (ValueError, OverflowError, RuntimeWarning):", "                pass"]
     return lines
 
@@ -104,19 +108,20 @@ def _expressions(program, dtype, numbers, scope, one):
 
 
 def _launch(program, inputs, params, one):
-    """Look the launch up; a change in place of the first operand is another one, if no other operand shares its memory."""
-    keys = [f"({n}.kind, {n}.shape, {n}.strides, {n}.device) if type({n}) is DeviceArray else type({n})" for n in program.inputs]
+    """Look the launch up; changing the first operand in place is another one, if no other operand shares its memory."""
+    keys = [f"({n}.kind, {n}.shape, {n}.strides, {n}.device) if type({n}) is DeviceArray else type({n})"
+            for n in program.inputs]
     first, *others = program.inputs
     place = f"{' else '.join(f'{n}.device if type({n}) is DeviceArray' for n in program.inputs)} else None"
     lines = [f"        key = dtypes.default_float, {', '.join(keys)}"]
     if one:
-        apart = " and ".join([f"out is {first}", *(f"(type({n}) is not DeviceArray or {n}.owner is not out.owner)" for n in others)])
+        apart = [f"(type({n}) is not DeviceArray or {n}.owner is not out.owner)" for n in others]
         lines += ["        if out is None:",
                   "            plan = planned.get(key)",
                   "            if plan is not None:",
                   f"                return plan(({inputs}), ({params}))",
                   f"            return op.on_device({place}, ({inputs}), ({params}), None, key)",
-                  f"        if {apart}:",
+                  f"        if {' and '.join([f'out is {first}', *apart])}:",
                   "            key += (True,)",
                   "            plan = planned.get(key)",
                   "            if plan is not None:",

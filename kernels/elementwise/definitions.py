@@ -2,20 +2,19 @@
 
     relu = unary(y="maximum(x, 0)", dx="where(y > 0, dy, 0)")
 
-Inputs are x, or x and y, …; the result is y of one input, z of more; dy or dz is the gradient that arrives. A derivative
-may name inputs and the result: what it names is what is saved for backward. `a = …; b` computes a first. Where the
-derivative costs much and shares most of that with the value, it is given as `slope`: dx = dy slope, and the host computes
-both at once, in the forward. The functions
-are those of `triton_functions.py` (on the device) and `numpy_functions.py` (on the host); `/` may be off by 2 units in
-the last place on the device, `divide` is not.
+Inputs are x, or x and y, …; the result is y of one input, z of more; dy or dz is the gradient that arrives. A
+derivative may name inputs and the result: what it names is what is saved for backward. `a = …; b` computes a first.
+Where the derivative costs much and shares most of that with the value, it is given as `slope`: dx = dy slope, and the
+host computes both at once, in the forward. The functions are those of `triton_functions.py` (on the device) and
+`numpy_functions.py` (on the host); `/` may be off by 2 units in the last place on the device, `divide` is not.
 """
 
 from __future__ import annotations
 
 SAME, FLOAT, BOOL, LOGICAL = "same", "float", "bool", "logical"
 
-# What becomes of element types: SAME keeps the promoted type, FLOAT makes integers floats, BOOL computes in the promoted
-# type and tells true or false, LOGICAL does so from the truth of each operand.
+# What becomes of element types: SAME keeps the promoted type, FLOAT makes integers floats, BOOL computes in the
+# promoted type and tells true or false, LOGICAL does so from the truth of each operand.
 
 ALL, NUMBERS, FLOATS, INTEGERS = "bif", "if", "f", "bi"  # kinds of elements an operation takes: bool, integer, float
 
@@ -54,10 +53,10 @@ INV_SQRT_2PI, SQRT_2_OVER_PI = "0.3989422804014327", "0.7978845608028654"  # the
 SELU_SCALE, SELU_ALPHA_SCALE = "1.0507009873554805", "1.7580993408473766"
 GELU_TANH = f"tanh({SQRT_2_OVER_PI} * (x + 0.044715 * x * x * x))"
 
-NO_MINUS = ("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
-            "the `~` or `logical_not()` operator instead.")
-NO_NEGATION = ("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
-               "`~` or `logical_not()` operator instead.")
+NO_MINUS = ("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead.")
+NO_NEGATION = ("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+               "the `~` or `logical_not()` operator instead.")
 
 OPERATIONS = {
     # arithmetic
@@ -121,7 +120,8 @@ OPERATIONS = {
     "logsigmoid": unary(y="minimum(x, 0) - log1p(exp(-abs(x)))", dx="dy / (1 + exp(x))", accepts=FLOATS),
     "hardswish": unary(y="x * minimum(maximum(x + 3, 0), 6) / 6",
                        dx="where(x <= -3, 0, where(x < 3, dy * (x / 3 + 0.5), dy))", accepts=FLOATS),
-    "hardsigmoid": unary(y="minimum(maximum(x + 3, 0), 6) / 6", dx="where((x > -3) & (x < 3), dy / 6, 0)", accepts=FLOATS),
+    "hardsigmoid": unary(y="minimum(maximum(x + 3, 0), 6) / 6", dx="where((x > -3) & (x < 3), dy / 6, 0)",
+                         accepts=FLOATS),
     "relu6": unary(y="minimum(maximum(x, 0), 6)", dx="where((x > 0) & (x < 6), dy, 0)", accepts=NUMBERS),
     "selu": unary(y=f"where(x > 0, {SELU_SCALE} * x, {SELU_ALPHA_SCALE} * expm1(x))",
                   dx=f"where(x > 0, {SELU_SCALE} * dy, dy * (y + {SELU_ALPHA_SCALE}))", accepts=FLOATS),
@@ -138,9 +138,10 @@ OPERATIONS = {
                       accepts=NUMBERS, params=("min_val", "max_val")),
     "threshold": unary(y="where(x <= threshold, value, x)", dx="where(x <= threshold, 0, dy)", accepts=NUMBERS,
                        params=("threshold", "value")),
-    "gelu": unary(y="x * normal_cdf(x)", slope=f"normal_cdf(x) + x * exp(-0.5 * x * x) * {INV_SQRT_2PI}", accepts=FLOATS),
-    "gelu_tanh": unary(y=f"0.5 * x * (1 + {GELU_TANH})", accepts=FLOATS,
-                       slope=f"t = {GELU_TANH}; 0.5 * (1 + t) + x * (1 - t * t) * (1 + 0.134145 * x * x) * {INV_SQRT_2PI}"),
+    "gelu": unary(y="x * normal_cdf(x)", slope=f"normal_cdf(x) + x * exp(-0.5 * x * x) * {INV_SQRT_2PI}",
+                  accepts=FLOATS),
+    "gelu_tanh": unary(y=f"0.5 * x * (1 + {GELU_TANH})", accepts=FLOATS, slope=(
+        f"t = {GELU_TANH}; 0.5 * (1 + t) + x * (1 - t * t) * (1 + 0.134145 * x * x) * {INV_SQRT_2PI}")),
     "prelu": prelu_like(z="where(x > 0, x, w * x)", dx="where(x > 0, dz, w * dz)", dw="where(x > 0, 0, x * dz)",
                         accepts=FLOATS),
     # rounding

@@ -17,6 +17,7 @@ import functools
 import math
 
 import numpy as np
+
 from tritonnet.kernels import arrays, strided
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.arrays.views import span
@@ -74,8 +75,8 @@ def written(program, modes, number_type, rank):
     name = f"{program.name}_kernel"
     signature = ", ".join(arguments + [f"{c}: tl.constexpr" for c in constants])
     text = "\n    ".join([f"def {name}({signature}):", *lines])
-    return kernel_from_source(
-        name, text, flops=_flops(program.flops, rank), bytes=_bytes([f"{p}_ptr" for p in pointers]), namespace=FUNCTIONS)
+    return kernel_from_source(name, text, flops=_flops(program.flops, rank),
+                              bytes=_bytes([f"{p}_ptr" for p in pointers]), namespace=FUNCTIONS)
 
 
 def _rows_and_columns(rank):

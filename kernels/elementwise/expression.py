@@ -2,8 +2,8 @@
 
     Program("silu", ("x",), {"y": "x / (1 + exp(-x))"})
 
-is, for chunks of arrays and with every result in a buffer of its own kind:  negative(x) -> exp -> add 1 -> divide. Equal
-subexpressions are computed once. What Triton compiles is the text itself.
+is, step by step:  negative(x) -> exp -> add 1 -> divide. Equal subexpressions are computed once. What Triton compiles
+is the text itself.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class Program:
                     return emit(OPERATORS[type(node.op)], [visit(node.operand, scope)])
                 case ast.BinOp():
                     return emit(OPERATORS[type(node.op)], [visit(node.left, scope), visit(node.right, scope)])
-                case ast.Compare():
-                    return emit(OPERATORS[type(node.ops[0])], [visit(node.left, scope), visit(node.comparators[0], scope)])
+                case ast.Compare(left=left, ops=[op], comparators=[right]):
+                    return emit(OPERATORS[type(op)], [visit(left, scope), visit(right, scope)])
                 case ast.Call():
                     return emit(node.func.id, [visit(a, scope) for a in node.args])
             raise SyntaxError(f"{self.name}: {ast.unparse(node)}")

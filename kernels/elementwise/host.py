@@ -10,6 +10,7 @@ import contextlib
 import functools
 
 import numpy as np
+
 from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.elementwise.expression import Program, Ref
 from tritonnet.kernels.elementwise.layout import broadcast, memory_order, steps
@@ -125,24 +126,24 @@ def dense(program, dtypes, boolean, operands, params, out=None):
                 return None
         elif type(a) not in numbers:
             return None
-    same, order = all([a.shape == shape for a in arrays]), None
+    same, order = all(a.shape == shape for a in arrays), None
     if not same:
         try:
             shape = broadcast(*[a.shape for a in arrays])
         except RuntimeError:
             return None
-        if not all([a.flags.c_contiguous for a in arrays if a.shape == shape]):
+        if not all(a.flags.c_contiguous for a in arrays if a.shape == shape):
             return None
-    elif not all([a.flags.c_contiguous for a in arrays]):
+    elif not all(a.flags.c_contiguous for a in arrays):
         strides = arrays[0].strides
         order = sorted(range(len(shape)), key=strides.__getitem__, reverse=True)
-        if not arrays[0].transpose(order).flags.c_contiguous or any([a.strides != strides for a in arrays]):
+        if not arrays[0].transpose(order).flags.c_contiguous or any(a.strides != strides for a in arrays):
             return None
     if out is None:
         result = bool_ if boolean else dtype
         outs = [host.empty(shape if order is None else [shape[k] for k in order], result) for _ in program.results]
-    elif out.dtype == dtype and out.shape == shape and any([out is a for a in operands]) and (
-            same or all([a is out or a.base is None for a in arrays]) and out.base is None):
+    elif out.dtype == dtype and out.shape == shape and any(out is a for a in operands) and (
+            same or all(a is out or a.base is None for a in arrays) and out.base is None):
         outs = [out if order is None else out.transpose(order)]
     else:
         return None
@@ -228,7 +229,7 @@ def evaluate(program, operands, params, compute, shape, outs):
 
     def part(i, j):
         cut = (slice(None),) * axis + (slice(i, j),)
-        inputs = [a if not isinstance(a, np.ndarray) else _as(a[cut] if a.ndim and a.shape[axis] == n else a, compute, c)
+        inputs = [_as(a[cut] if a.ndim and a.shape[axis] == n else a, compute, c) if isinstance(a, np.ndarray) else a
                   for a, c in zip(operands, conditions)]
         targets = [out[cut] for out in outs]
         fresh = [t if t.dtype == compute or t.dtype == bool and boolean else np.empty(t.shape, compute)

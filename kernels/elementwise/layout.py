@@ -29,8 +29,8 @@ def steps(shape, of, strides) -> list[int]:
 def memory_order(shape, operands) -> tuple:
     """The axes from slowest to fastest, by the operands' strides (as `steps` gives them); the first operand decides.
 
-    This is how PyTorch keeps channels-last arrays channels-last: axes are sorted by the stride of the first operand that
-    is not repeated along either of two axes; C order where none decides.
+    This is how PyTorch keeps channels-last arrays channels-last: axes are sorted by the stride of the first operand
+    that is not repeated along either of two axes; C order where none decides.
     """
     axes = list(range(len(shape)))[::-1]  # fastest first
 

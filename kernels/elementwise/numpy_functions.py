@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+
 from tritonnet.kernels.elementwise.special import erf, erfc, normal_cdf
 
 _BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
@@ -55,7 +56,7 @@ def sign(x, out=None):
 
 
 def power(x, y, out=None):
-    """x to the y. Integers to negative integers, which NumPy refuses: 1 and -1 have such powers, of others 0 is left."""
+    """x to the y. Integers to negative integers, which NumPy refuses: 1 and -1 have such powers, others give 0."""
     if np.result_type(x, y).kind not in "iu" or not np.any(np.less(y, 0)):
         return np.power(x, y, out=out)
     of_one = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * np.bitwise_and(y, 1), 0))
@@ -91,14 +92,15 @@ def _shift(ufunc, overflow):
     return shifted
 
 
-FUNCTIONS = {name: getattr(np, name) for name in (
-    "abs exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan sinh cosh tanh maximum minimum isinf isfinite fmod "
-    "remainder floor_divide copysign add subtract multiply divide negative bitwise_and bitwise_or bitwise_xor invert greater "
-    "greater_equal less less_equal equal not_equal").split()} | {
+UFUNCS = """abs exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan sinh cosh tanh maximum minimum isinf isfinite fmod
+    remainder floor_divide copysign add subtract multiply divide negative bitwise_and bitwise_or bitwise_xor invert
+    greater greater_equal less less_equal equal not_equal"""
+FUNCTIONS = {name: getattr(np, name) for name in UFUNCS.split()} | {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "floor": _unless_integer(np.floor), "ceil": _unless_integer(np.ceil),
     "round": _unless_integer(np.rint), "trunc": _unless_integer(np.trunc), "where": select, "sign": sign, "pow": power,
     "erf": erf, "erfc": erfc, "normal_cdf": normal_cdf, "shift_left": _shift(np.left_shift, lambda x: 0),
     "shift_right": _shift(np.right_shift, lambda x: np.where(np.less(x, 0), -1, 0)),
 }
-CAREFUL = {"where", "sign", "pow", "erf", "erfc", "normal_cdf", "shift_left", "shift_right"}  # `out` must not be an operand
+#: whose `out` must not be an operand
+CAREFUL = {"where", "sign", "pow", "erf", "erfc", "normal_cdf", "shift_left", "shift_right"}

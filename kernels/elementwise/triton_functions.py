@@ -1,7 +1,7 @@
 """The functions of scalar expressions in Triton kernels, for float32, float64 and integers.
 
 Where Triton offers a fast and a correctly rounded version, these are the latter: what is limited by memory does not
-notice. Minima and maxima keep NaN. An expression's `exp` is `exp_` here: Triton looks names up by the text of a function,
+notice. Minima and maxima keep NaN. An expression's `exp` is `exp_` here: names are looked up by the text of a function,
 and `libdevice.exp` inside a function `exp` would be taken for that function.
 """
 
@@ -256,7 +256,7 @@ def pow_(a, b):
     else:
         power = a * 0 + b * 0 + 1  # squaring and multiplying, in the width of the type
         base, left = power * a, power * b
-        for _ in range(0, 63):
+        for _ in range(63):
             power = tl.where((left & 1) != 0, power * base, power)
             base = base * base
             left = tl.where(left > 0, left >> 1, left)

@@ -42,7 +42,7 @@ def test_unary_operators():
     assert (-x).tolist() == [-1, 2] and (+x) is x and abs(x).tolist() == [1, 2]
     assert (~tn.tensor([True, False])).tolist() == [False, True] and (~tn.tensor([5])).tolist() == [-6]
     with pytest.raises(TypeError, match="integer and Boolean"):
-        ~x
+        _ = ~x
 
 
 def test_other_classes_are_asked_before_giving_up():
@@ -55,9 +55,9 @@ def test_other_classes_are_asked_before_giving_up():
     x = tn.ones(2)
     assert x + Right() == x * Right() == x - Right() == x / Right() == x ** Right() == "asked"
     with pytest.raises(TypeError, match="unsupported operand"):
-        x + "a"
+        _ = x + "a"
     with pytest.raises(TypeError):
-        x < "a"
+        _ = x < "a"
     assert (x == "a") is False and (x != None) is True  # noqa: E711
     with pytest.raises(TypeError, match="got list"):
         tn.relu([1.0])
@@ -74,10 +74,11 @@ def test_numbers_are_weak():
 
 
 @pytest.mark.parametrize("name, args, expected", [
-    ("add_", (2.0,), [3, 4]), ("sub_", (2.0,), [-1, 0]), ("mul_", (3,), [3, 6]), ("div_", (2,), [0.5, 1]), ("neg_", (), [-1, -2]),
-    ("pow_", (2,), [1, 4]), ("clamp_", (1.5,), [1.5, 2]), ("relu_", (), [1, 2]), ("zero_", (), [0, 0]), ("fill_", (7,), [7, 7]),
-    ("exp_", (), [math.e, math.e ** 2]), ("remainder_", (2,), [1, 0]), ("floor_divide_", (2,), [0, 1]),
-    ("lerp_", (tn.tensor([3.0, 4.0]), 0.5), [2, 3]), ("addcmul_", (tn.tensor([1.0, 2.0]), tn.tensor([3.0, 4.0])), [4, 10]),
+    ("add_", (2.0,), [3, 4]), ("sub_", (2.0,), [-1, 0]), ("mul_", (3,), [3, 6]), ("div_", (2,), [0.5, 1]),
+    ("pow_", (2,), [1, 4]), ("clamp_", (1.5,), [1.5, 2]), ("relu_", (), [1, 2]), ("zero_", (), [0, 0]),
+    ("neg_", (), [-1, -2]), ("fill_", (7,), [7, 7]), ("exp_", (), [math.e, math.e ** 2]),
+    ("remainder_", (2,), [1, 0]), ("floor_divide_", (2,), [0, 1]), ("lerp_", (tn.tensor([3.0, 4.0]), 0.5), [2, 3]),
+    ("addcmul_", (tn.tensor([1.0, 2.0]), tn.tensor([3.0, 4.0])), [4, 10]),
     ("gt_", (1.0,), [0, 1]), ("clip_", (None, 1.5), [1, 1.5]), ("square_", (), [1, 4]), ("logical_not_", (), [0, 0]),
 ])
 def test_in_place(name, args, expected):
@@ -165,7 +166,8 @@ def test_fill_takes_tensors_without_dimensions():
 
 def test_alpha():
     x, y = tn.tensor([1.0]), tn.tensor([2.0])
-    assert tn.add(x, y, alpha=3).item() == 7 and tn.sub(x, y, alpha=2).item() == -3 and tn.rsub(x, y, alpha=2).item() == 0
+    assert tn.add(x, y, alpha=3).item() == 7
+    assert tn.sub(x, y, alpha=2).item() == -3 and tn.rsub(x, y, alpha=2).item() == 0
     assert x.add_(y, alpha=2).item() == 5
     with pytest.raises(RuntimeError, match="alpha must not be a floating point"):
         tn.add(tn.tensor([1]), tn.tensor([1]), alpha=1.5)
@@ -248,8 +250,8 @@ def test_slopes_computed_in_the_forward_give_the_same_gradients():
         np.testing.assert_allclose(y[-1000:].detach().numpy(), f(small).detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
-SECOND = ["exp", "log", "sin", "cos", "tan", "tanh", "sigmoid", "sqrt", "rsqrt", "reciprocal", "square", "erf", "gelu", "silu",
-          "mish", "softplus", "logsigmoid", "atan", "expm1", "log1p", "elu", "relu", "abs"]
+SECOND = ["exp", "log", "sin", "cos", "tan", "tanh", "sigmoid", "sqrt", "rsqrt", "reciprocal", "square", "erf", "gelu",
+          "silu", "mish", "softplus", "logsigmoid", "atan", "expm1", "log1p", "elu", "relu", "abs"]
 
 
 @pytest.mark.parametrize("name", SECOND)

@@ -9,8 +9,28 @@ import numpy as np
 from tritonnet.autograd import function, tape
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.ops.elementwise import (
-    Abs, Add, BitwiseAnd, BitwiseNot, BitwiseOr, BitwiseXor, Div, Eq, FloorDivide, Ge, Gt, Le, Lt, Mul, Ne, Neg, Pow,
-    Remainder, ShiftLeft, ShiftRight, Square, Sub,
+    Abs,
+    Add,
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
+    Div,
+    Eq,
+    FloorDivide,
+    Ge,
+    Gt,
+    Le,
+    Lt,
+    Mul,
+    Ne,
+    Neg,
+    Pow,
+    Remainder,
+    ShiftLeft,
+    ShiftRight,
+    Square,
+    Sub,
 )
 from tritonnet.kernels import elementwise as kernels
 from tritonnet.kernels.dtypes import category, is_float
@@ -129,7 +149,8 @@ class Operators:
         """Every element becomes `value`, a number or a tensor without dimensions; in place."""
         if isinstance(value, function.Tensor):
             if value.ndim:
-                raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+                raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
+                                   f"dimensions.")
             if value.requires_grad and state.grad:
                 self._check_inplace()
                 return self._become(value._cast(self.dtype).expand(self.shape))
