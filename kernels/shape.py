@@ -14,10 +14,14 @@ from __future__ import annotations
 
 import numpy as np
 from tritonnet.kernels.arrays import contiguous, empty, empty_like, full, is_host, zeros
+from tritonnet.kernels.arrays.views import broadcast_strides
 from tritonnet.kernels.dtypes import result_type
 from tritonnet.kernels.index.offsets import bits, int_type, tile
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.strided import copy_to
+
+
+SMALL = 1 << 14  # bytes of one array up to which NumPy allocates the result: the pool is for big ones
 
 
 def assign(y, x):
@@ -28,6 +32,17 @@ def assign(y, x):
         copy_to(y, x)
 
 
+def expand(x, shape):
+    """A read-only view of x, repeated along new leading axes and axes of length 1."""
+    if not is_host(x):
+        return x.broadcast_to(shape)
+    if not x.flags.c_contiguous or not x.size:
+        return np.broadcast_to(x, shape)
+    view = np.ndarray(shape, x.dtype, x, 0, broadcast_strides(x.shape, x.strides, shape))  # five times as fast
+    view.flags.writeable = False
+    return view
+
+
 def spanning(ndim, axis, start, stop):
     """The key of a stretch of one axis."""
     return (slice(None),) * axis + (slice(start, stop),) + (slice(None),) * (ndim - axis - 1)
@@ -35,13 +50,16 @@ def spanning(ndim, axis, start, stop):
 
 def cat(arrays, axis=0):
     """The arrays behind each other along `axis`, in their common type."""
-    first, dtype = arrays[0], result_type(*arrays)
+    first, start = arrays[0], 0
+    dtype = first.dtype
+    one_type = all([a.dtype == dtype for a in arrays])
+    if one_type and is_host(first) and first.nbytes < SMALL:
+        return np.concatenate(arrays, axis)
     shape = list(first.shape)
-    shape[axis] = sum(a.shape[axis] for a in arrays)
-    out = empty(tuple(shape), dtype, first)
+    shape[axis] = sum([a.shape[axis] for a in arrays])
+    out = empty(tuple(shape), dtype if one_type else result_type(*arrays), first)
     if is_host(first):
         return np.concatenate(arrays, axis, out=out, casting="unsafe")
-    start = 0
     for a in arrays:
         copy_to(out[spanning(out.ndim, axis, start, start + a.shape[axis])], a)
         start += a.shape[axis]
@@ -57,7 +75,7 @@ def stack(arrays, axis=0):
 def unslice(dy, shape, key):
     """Zeros of `shape` with dy where x[key] looks: the gradient of a view."""
     dx = zeros(shape, dy.dtype, dy)
-    assign(dx[key], dy)
+    assign(dx[key if Ellipsis in key else (*key, ...)], dy)
     return dx
 
 
@@ -78,7 +96,7 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
 def undiagonal(dy, shape, offset=0, axis1=0, axis2=1):
     """Zeros of `shape` with dy on the diagonals: the gradient of `diagonal`."""
     dx = zeros(shape, dy.dtype, dy)
-    assign(diagonal(dx, offset, axis1, axis2), dy)
+    assign(diagonal(dx, offset, axis1 % dx.ndim, axis2 % dx.ndim), dy)
     return dx
 
 

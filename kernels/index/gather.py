@@ -33,25 +33,38 @@ def corner(x, axis, shape):
     return x[tuple(slice(None) if a == axis else slice(n) for a, n in enumerate(shape))]
 
 
+def positions(shape, axis, index):
+    """Where x[…, index[…, j, …], …] lies in a dense x of this shape: positions in C order, of index's shape."""
+    steps = c_strides(shape)
+    at = index * steps[axis] if steps[axis] != 1 else index
+    for a, step in enumerate(steps):
+        if a != axis and index.shape[a] > 1:
+            at = at + (np.arange(index.shape[a]) * step).reshape((-1, *(1,) * (len(shape) - a - 1)))
+    return at
+
+
 # mirrors
 
 
 def gather_mirror(x, axis, index):
     check_bounds(index, axis, x.shape[axis], error=RuntimeError)
-    return np.take_along_axis(corner(x, axis, index.shape), index, axis)
+    if not x.flags.c_contiguous:
+        return np.take_along_axis(corner(x, axis, index.shape), index, axis)
+    return np.asarray(x.reshape(-1).take(positions(x.shape, axis, index)))
 
 
 def take_mirror(x, index, axis=0):
     check_bounds(index, axis, x.shape[axis])
     if x.flags.c_contiguous:
-        return np.asarray(np.take(x, index, axis))
+        return np.asarray(x.take(index, axis))
     return np.array(x[(slice(None),) * axis + (index,)], order="C")
 
 
 def index_get_mirror(x, key):
     try:
-        if x.flags.c_contiguous and key[-1].dtype != bool_ and all(isinstance(k, slice) for k in key[:-1]):
-            return np.asarray(np.take(x, key[-1], len(key) - 1))  # faster than x[key]
+        last = len(key) - 1
+        if key[last].dtype != bool_ and x.flags.c_contiguous and all([isinstance(k, slice) for k in key[:last]]):
+            return np.asarray(x.take(key[last], last))  # faster than x[key]
         return np.array(x[key], order="C", copy=None)
     except IndexError:
         p = plan(key, x.shape)

@@ -20,7 +20,7 @@ import numpy as np
 from tritonnet.kernels.arrays import full, is_host, zeros
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import HALVES, accumulator
-from tritonnet.kernels.index.gather import corner
+from tritonnet.kernels.index.gather import corner, positions
 from tritonnet.kernels.index.keys import check_bounds, neighbours, placed, plan, resolve
 from tritonnet.kernels.index.offsets import NEVER, along, bits, int_type, offsets, three, tile
 from tritonnet.kernels.index.sort import sort_lines
@@ -47,11 +47,7 @@ def scatter_mirror(x, axis, index, src, add=False):
     if not add:
         np.put_along_axis(corner(x, axis, index.shape), index, src, axis)
         return
-    at = index * c_strides(x.shape)[axis]
-    for a, step in enumerate(c_strides(x.shape)):
-        if a != axis:
-            at = at + np.arange(index.shape[a]).reshape((-1, *(1,) * (x.ndim - a - 1))) * step
-    add_at(x, at, src)
+    add_at(x, positions(x.shape, axis, index), src)
 
 
 def index_put_mirror(x, key, values, accumulate=False):

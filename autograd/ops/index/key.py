@@ -19,11 +19,12 @@ class IndexGet(Op):
 
     def forward(ctx, x, key):
         ctx.x_shape = x.shape
-        x, key, ctx.distinct = kernels.resolve(x, tuple(beside(x, k) for k in key))
-        ctx.resolved, ctx.key = x.shape, key
-        for k in key:
-            if not isinstance(k, slice):
-                ctx.save(k)
+        if not is_host(x):
+            key = tuple([beside(x, k) for k in key])
+        if ctx.parents[0] is not None:
+            x, key, ctx.distinct = kernels.resolve(x, key)
+            ctx.resolved, ctx.key = x.shape, key
+            ctx.saved = tuple([k for k in key if not isinstance(k, slice)])
         return kernels.index_get(x, key)
 
     def backward(ctx, dy):

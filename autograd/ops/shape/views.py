@@ -3,20 +3,52 @@
 from __future__ import annotations
 
 import numpy as np
-from tritonnet.autograd.function import Op
+
+from tritonnet.autograd.function import Op, edge, make, new
+from tritonnet.autograd.mode import state
 from tritonnet.autograd.samples import Sample, samples
+from tritonnet.autograd.tape import clock, root
+from tritonnet.autograd.views import mark, view_of
 from tritonnet.kernels import shape as kernels
 from tritonnet.kernels.arrays import is_host, to_device, to_host
-from tritonnet.kernels.rows import normal_axis
 
 
-class Reshape(Op):
-    """The same elements in C order in another shape; a view where strides allow."""
+class ViewOp(Op):
+    """A view of the first argument: `see(x, *args)` on arrays. Recording it costs little, as views are frequent."""
 
+    __slots__ = ("x_shape", "args")
     view = True
 
-    def forward(ctx, x, shape):
-        ctx.x_shape = x.shape
+    def forward(ctx, x, *args):
+        ctx.x_shape, ctx.args = x.shape, args
+        return ctx.see(x, *args)
+
+    @classmethod
+    def apply(cls, x, *args):
+        """The view as a tensor that knows its base; recorded if x requires a gradient."""
+        array = x.array
+        out = cls.see(array, *args)
+        if not (x.requires_grad and state.grad):
+            return view_of(x, out, cls, args) if cls is not Reshape or shared(out, array) else make(out)
+        node = new(cls)
+        node.saved, node.hooks, node.x_shape, node.args = (), None, array.shape, args
+        node.parents = (edge(x),)
+        node.shape, node.dtype, node.seq = out.shape, out.dtype, next(clock)
+        made = make(out, node)
+        mark(made, x, cls, args, {})
+        return made
+
+
+def shared(out, x):
+    """Whether a reshape is a view."""
+    return root(out) is root(x)
+
+
+class Reshape(ViewOp):
+    """The same elements in C order in another shape; a view where strides allow."""
+
+    @staticmethod
+    def see(x, shape):
         return x.reshape(shape)
 
     def backward(ctx, dy):
@@ -36,21 +68,20 @@ def reshape_samples(rand):
     yield Sample(rand(3, 4), (5, 2), raises=ValueError)
 
 
-class Permute(Op):
+class Permute(ViewOp):
     """The axes in another order: a view."""
 
-    view = True
-
-    def forward(ctx, x, axes):
-        ctx.axes = axes
+    @staticmethod
+    def see(x, axes):
         return x.transpose(axes) if axes else x[...]
 
     def inverse(ctx):
         """The order that undoes it."""
-        return tuple(sorted(range(len(ctx.axes)), key=lambda i: ctx.axes[i] % len(ctx.axes)))
+        axes, = ctx.args
+        return tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))
 
     def backward(ctx, dy):
-        return dy.transpose(ctx.inverse()) if ctx.axes else dy
+        return Permute.see(dy, ctx.inverse())
 
     def differentiable_backward(ctx, dy):
         return Permute.apply(dy, ctx.inverse())
@@ -64,15 +95,14 @@ def permute_samples(rand):
     yield Sample(rand(), ())
 
 
-class Expand(Op):
+class Expand(ViewOp):
     """x repeated along new leading axes and axes of length 1, without a copy: a view whose strides are 0 there."""
 
-    view = True
-
-    def forward(ctx, x, shape):
+    @staticmethod
+    def see(x, shape):
         if x.shape == shape:
             return x[...]
-        return np.broadcast_to(x, shape) if is_host(x) else x.broadcast_to(shape)
+        return kernels.expand(x, shape)
 
     def backward(ctx, dy):
         return dy                                           # the tape sums it to x's shape
@@ -89,20 +119,18 @@ def expand_samples(rand):
     yield Sample(rand(3), (2, 4), raises=ValueError)
 
 
-class Slice(Op):
+class Slice(ViewOp):
     """x[key] for ints, slices, None and Ellipsis: a view."""
 
-    view = True
-
-    def forward(ctx, x, key):
-        ctx.x_shape, ctx.key = x.shape, key if Ellipsis in key else (*key, ...)     # NumPy: an array, never a number
-        return x[ctx.key]
+    @staticmethod
+    def see(x, key):
+        return x[key if Ellipsis in key else (*key, ...)]   # with ..., NumPy gives an array, never a number
 
     def backward(ctx, dy):
-        return kernels.unslice(dy, ctx.x_shape, ctx.key)
+        return kernels.unslice(dy, ctx.x_shape, *ctx.args)
 
     def differentiable_backward(ctx, dy):
-        return Unslice.apply(dy, ctx.x_shape, ctx.key)
+        return Unslice.apply(dy, ctx.x_shape, *ctx.args)
 
 
 @samples(Slice, torch=lambda torch, x, key: x[key])
@@ -120,11 +148,11 @@ class Unslice(Op):
     """Zeros of `shape` with dy where x[key] looks: the gradient of Slice."""
 
     def forward(ctx, dy, shape, key):
-        ctx.x_shape, ctx.key = shape, key if Ellipsis in key else (*key, ...)
-        return kernels.unslice(dy, shape, ctx.key)
+        ctx.key = key
+        return kernels.unslice(dy, shape, key)
 
     def backward(ctx, d):
-        return d[ctx.key]
+        return Slice.see(d, ctx.key)
 
     def differentiable_backward(ctx, d):
         return Slice.apply(d, ctx.key)
@@ -137,20 +165,18 @@ def unslice_samples(rand):
     yield Sample(rand(), (3,), (2,))
 
 
-class Diagonal(Op):
+class Diagonal(ViewOp):
     """The diagonals of the matrices in two axes, as the last axis: a view."""
 
-    view = True
-
-    def forward(ctx, x, offset=0, axis1=0, axis2=1):
-        ctx.x_shape, ctx.where = x.shape, (offset, normal_axis(axis1, x.ndim), normal_axis(axis2, x.ndim))
-        return kernels.diagonal(x, *ctx.where)
+    @staticmethod
+    def see(x, offset=0, axis1=0, axis2=1):
+        return kernels.diagonal(x, offset, axis1 % x.ndim, axis2 % x.ndim)
 
     def backward(ctx, dy):
-        return kernels.undiagonal(dy, ctx.x_shape, *ctx.where)
+        return kernels.undiagonal(dy, ctx.x_shape, *ctx.args)
 
     def differentiable_backward(ctx, dy):
-        return Undiagonal.apply(dy, ctx.x_shape, *ctx.where)
+        return Undiagonal.apply(dy, ctx.x_shape, *ctx.args)
 
 
 @samples(Diagonal, torch=lambda torch, x, offset=0, axis1=0, axis2=1: torch.diagonal(x, offset, axis1, axis2))
@@ -165,12 +191,12 @@ def diagonal_samples(rand):
 class Undiagonal(Op):
     """Zeros of `shape` with dy on the diagonals: the gradient of Diagonal."""
 
-    def forward(ctx, dy, shape, offset=0, axis1=0, axis2=1):
-        ctx.x_shape, ctx.where = shape, (offset, normal_axis(axis1, len(shape)), normal_axis(axis2, len(shape)))
-        return kernels.undiagonal(dy, shape, *ctx.where)
+    def forward(ctx, dy, shape, *where):
+        ctx.where = where
+        return kernels.undiagonal(dy, shape, *where)
 
     def backward(ctx, d):
-        return kernels.diagonal(d, *ctx.where)
+        return Diagonal.see(d, *ctx.where)
 
     def differentiable_backward(ctx, d):
         return Diagonal.apply(d, *ctx.where)

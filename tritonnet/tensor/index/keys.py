@@ -24,6 +24,8 @@ from tritonnet.kernels.dtypes import bool_, int32, int64, uint8
 from tritonnet.kernels.shape import assign
 
 EVERY = slice(None)
+PLAIN = (int, type(None))
+INDICES = (int64, int32, bool_)
 WRONG = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {})"
 
 
@@ -37,7 +39,7 @@ def _index_array(k):
     """What indexes by array, as an array of int64, int32 or bool; None for a plain int."""
     if isinstance(k, function.Tensor):
         k = k.array
-        if k.dtype not in (int64, int32, bool_, uint8):
+        if k.dtype not in INDICES and k.dtype != uint8:
             raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {k.dtype}")
     elif isinstance(k, (list, tuple, range)):
         k = np.asarray(k) if len(k) else np.empty(0, np.int64)
@@ -49,7 +51,7 @@ def _index_array(k):
         return k.astype(bool_)
     if k.dtype.kind not in "biu":
         raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {k.dtype}")
-    if k.dtype not in (int64, int32, bool_):
+    if k.dtype not in INDICES:
         k = k.astype(int64)
     return None if k.shape == () and k.dtype != bool_ else k
 
@@ -142,12 +144,42 @@ def getitem(self, key):
             [5, 3]])
     """
     a = self.array
-    if type(key) is int and type(a) is np.ndarray and not self.requires_grad and a.shape and -len(a) <= key < len(a):
-        return view_of(self, a[key, ...], Slice, ((key,),))  # what loops over data do: thin
+    if type(key) is int and not self.requires_grad and a.shape and -a.shape[0] <= key < a.shape[0]:
+        return view_of(self, a[key, ...], Slice, ((key,),))     # what loops over data do: thin
+    view = _simple(key, a)
+    if view is not None:
+        return Slice.apply(self, view)
+    if _by_tensor(key, a):
+        return IndexGet.apply(self, (key.array,))
     basic, advanced = take_apart(key, a.shape)
     if advanced is None:
         return Slice.apply(self, basic)
     return IndexGet.apply(self if _whole(basic) else Slice.apply(self, basic), advanced)
+
+
+def _by_tensor(key, a):
+    """Whether the key is one index tensor, the frequent case."""
+    return isinstance(key, function.Tensor) and 0 < key.array.ndim <= a.ndim and key.array.dtype in INDICES
+
+
+def _simple(key, a):
+    """The key of a view as a tuple, if it is plain and there is nothing wrong with it; else None."""
+    if type(key) is not tuple:
+        key = (key,)
+    axis, shape = 0, a.shape
+    for k in key:
+        kind = type(k)
+        if kind is int:
+            if axis >= len(shape) or not -shape[axis] <= k < shape[axis]:
+                return None
+            axis += 1
+        elif kind is slice:
+            if axis >= len(shape) or type(k.start) not in PLAIN or type(k.stop) not in PLAIN or k.step is not None:
+                return None
+            axis += 1
+        elif k is not None:
+            return None     # after an Ellipsis it is another axis that counts
+    return key
 
 
 def _whole(basic):
@@ -158,7 +190,9 @@ def _same_memory(a, b):
     """Whether two arrays are the same view of the same memory."""
     if a.shape != b.shape or a.strides != b.strides or a.dtype != b.dtype or is_host(a) is not is_host(b):
         return False
-    return a.ctypes.data == b.ctypes.data if is_host(a) else a.ptr == b.ptr
+    if is_host(a):
+        return a.__array_interface__["data"] == b.__array_interface__["data"]
+    return a.ptr == b.ptr
 
 
 def _value(self, value):
@@ -191,7 +225,9 @@ def setitem(self, key, value):
     Raises RuntimeError where shapes or element types do not fit, and for leaves that require gradients.
     """
     array = self.array
-    basic, advanced = take_apart(key, array.shape)
+    basic, advanced = _simple(key, array), None
+    if basic is None:
+        basic, advanced = ((), (key.array,)) if _by_tensor(key, array) else take_apart(key, array.shape)
     value, castable = _value(self, value)
     tracked = state.grad and (self.requires_grad or isinstance(value, function.Tensor) and value.requires_grad
                               or self.base is not None and self.base.root.requires_grad)
@@ -200,20 +236,23 @@ def setitem(self, key, value):
         view._check_inplace()
         target = view.array
     else:
-        view, target = None, array[(*basic, ...)] if basic and Ellipsis not in basic else array[basic]
+        view, target = None, Slice.see(array, basic)
     if advanced is None:
         _assign(view, target, value)
-    elif _fills(advanced, value):
-        _fill(view, target, advanced, value)
-    else:
+    elif not _fills(advanced, value):
         _put(view, target, advanced, value, castable)
+    elif view is None and is_host(target):
+        _put(view, target, advanced, value, castable=True)      # NumPy does it in one pass
+    else:
+        _fill(view, target, advanced, value)
 
 
 def _assign(view, target, value):
     if isinstance(value, function.Tensor):
         if value.base is not None and _same_memory(target, value.array):
             return      # x[0] += 1 ends with x[0] = the view that was changed
-        value = _fitted(value, target.shape).expand(target.shape)
+        if value.array.shape != target.shape:
+            value = _fitted(value, target.shape).expand(target.shape)
     if view is None:
         assign(target, value.array if isinstance(value, function.Tensor) else value)
         tape.modified(target)
@@ -243,7 +282,8 @@ def _fill(view, target, advanced, value):
 
 
 def _put(view, target, advanced, value, castable):
-    advanced = tuple(beside(target, k) for k in advanced)
+    if not is_host(target):
+        advanced = tuple([beside(target, k) for k in advanced])
     if isinstance(value, function.Tensor):
         if value.array.dtype != target.dtype:
             if not castable:

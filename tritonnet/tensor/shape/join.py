@@ -22,9 +22,10 @@ def _checked(tensors, name):
     if not isinstance(tensors, (list, tuple)):
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
-    for i, t in enumerate(tensors):
-        if not isinstance(t, function.Tensor):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+    wrong = [i for i, t in enumerate(tensors) if not isinstance(t, function.Tensor)]
+    if wrong:
+        raise TypeError(
+            f"expected Tensor as element {wrong[0]} in argument 0, but got {type(tensors[wrong[0]]).__name__}")
     if len({device_of(t.array) for t in tensors}) > 1:
         places = " and ".join(dict.fromkeys(str(t.device) for t in tensors))
         raise RuntimeError(
@@ -44,6 +45,8 @@ def cat(tensors, dim=0, *, axis=None, out=None):
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
     for i, t in enumerate(kept):
         shape = t.array.shape
+        if shape == first:
+            continue
         if len(shape) != len(first):
             raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
         for k, (n, m) in enumerate(zip(first, shape)):

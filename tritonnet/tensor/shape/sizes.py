@@ -12,6 +12,8 @@ from tritonnet.kernels.rows import normal_axis
 
 def ints(args, name="size"):
     """Whole numbers given one by one, (2, 3), or as one sequence, ([2, 3],)."""
+    if all([type(a) is int for a in args]):
+        return args
     if len(args) == 1 and not isinstance(args[0], int) and hasattr(args[0], "__iter__") and not _number(args[0]):
         args = args[0]
     try:
@@ -46,6 +48,8 @@ def distinct(axes):
 
 def complete(shape, size):
     """A shape with its -1 worked out from the number of elements."""
+    if math.prod(shape) == size and (size or 0 in shape) and all([n >= 0 for n in shape]):
+        return shape
     for i, n in enumerate(shape):
         if n < -1:
             raise RuntimeError(f"invalid shape dimension {n} at index {i} of shape {list(shape)}")
