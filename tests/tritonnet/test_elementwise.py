@@ -287,12 +287,8 @@ def test_third_derivative():
     assert y.item() == pytest.approx((1 - t * t) * (6 * t * t - 2))
 
 
-def test_functions_are_methods_and_documented():
-    for name in elementwise.__all__:
-        function = getattr(tn, name)
-        assert function.__doc__, name
-        if name not in ("where", "rsub", "celu", "elu", "leaky_relu", "threshold", "hardtanh", "softplus", "gelu"):
-            assert callable(getattr(tn.Tensor, name)), name
+def test_functions_are_documented():
+    assert all(getattr(tn, name).__doc__ for name in elementwise.__all__)
 
 
 def test_without_a_gradient_nothing_is_recorded():

@@ -9,9 +9,10 @@ from tritonnet.autograd.ops import elementwise as ops
 from tritonnet.kernels.dtypes import is_float, result_type
 from tritonnet.tensor.operators import Operators, in_place, in_place_method
 
-__all__ = ["add", "sub", "subtract", "div", "divide", "pow", "where", "clamp", "clip", "clamp_min", "clamp_max", "lerp",
-           "rsub", "addcmul", "addcdiv", "logaddexp", "hypot", "xlogy", "logit", "nan_to_num", "isposinf", "isneginf",
-           "deg2rad", "rad2deg", "celu", "elu", "leaky_relu", "threshold", "hardtanh", "softplus", "gelu", "prelu", "float_power"]
+__all__ = ["add", "sub", "subtract", "div", "divide", "pow", "where", "clamp", "clip", "clamp_min", "clamp_max",
+           "lerp", "rsub", "addcmul", "addcdiv", "logaddexp", "hypot", "xlogy", "logit", "nan_to_num", "isposinf",
+           "isneginf", "deg2rad", "rad2deg", "celu", "elu", "leaky_relu", "threshold", "hardtanh", "softplus", "gelu",
+           "prelu", "float_power"]
 
 
 class Elementwise(Operators):
@@ -57,10 +58,10 @@ for _names, _op in {
 for _names, _op in {"isnan": ops.IsNan, "isinf": ops.IsInf, "isfinite": ops.IsFinite}.items():
     _define(_names, _op, in_place=False)
 for _names, _op in {
-    "mul multiply": ops.Mul, "remainder": ops.Remainder, "fmod": ops.Fmod, "maximum": ops.Maximum,
-    "minimum": ops.Minimum, "atan2 arctan2": ops.Atan2, "eq": ops.Eq, "ne not_equal": ops.Ne, "lt less": ops.Lt,
-    "le less_equal": ops.Le, "gt greater": ops.Gt, "ge greater_equal": ops.Ge, "logical_and": ops.LogicalAnd, "logical_or": ops.LogicalOr,
-    "logical_xor": ops.LogicalXor, "bitwise_and": ops.BitwiseAnd, "bitwise_or": ops.BitwiseOr,
+    "mul multiply": ops.Mul, "remainder": ops.Remainder, "fmod": ops.Fmod, "maximum": ops.Maximum, "minimum":
+    ops.Minimum, "atan2 arctan2": ops.Atan2, "eq": ops.Eq, "ne not_equal": ops.Ne, "lt less": ops.Lt, "le less_equal":
+    ops.Le, "gt greater": ops.Gt, "ge greater_equal": ops.Ge, "logical_and": ops.LogicalAnd, "logical_or":
+    ops.LogicalOr, "logical_xor": ops.LogicalXor, "bitwise_and": ops.BitwiseAnd, "bitwise_or": ops.BitwiseOr,
     "bitwise_xor": ops.BitwiseXor, "bitwise_left_shift": ops.ShiftLeft, "bitwise_right_shift": ops.ShiftRight,
     "floor_divide": ops.FloorDivide, "true_divide": ops.Div, "copysign": ops.CopySign,
 }.items():
