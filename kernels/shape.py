@@ -13,13 +13,13 @@ copies straight into its place in the result; only triangles have a kernel of th
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays import contiguous, empty, empty_like, full, is_host, zeros
 from tritonnet.kernels.arrays.views import broadcast_strides
 from tritonnet.kernels.dtypes import result_type
 from tritonnet.kernels.index.offsets import bits, int_type, tile
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.strided import copy_to
-
 
 SMALL = 1 << 14  # bytes of one array up to which NumPy allocates the result: the pool is for big ones
 
@@ -52,7 +52,7 @@ def cat(arrays, axis=0):
     """The arrays behind each other along `axis`, in their common type."""
     first, start = arrays[0], 0
     dtype = first.dtype
-    one_type = all([a.dtype == dtype for a in arrays])
+    one_type = all([a.dtype == dtype for a in arrays])  # noqa: C419
     if one_type and is_host(first) and first.nbytes < SMALL:
         return np.concatenate(arrays, axis)
     shape = list(first.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.autograd.function import make
 from tritonnet.kernels.arrays import to_device, to_host
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import bool_
@@ -63,7 +64,7 @@ def take_mirror(x, index, axis=0):
 def index_get_mirror(x, key):
     try:
         last = len(key) - 1
-        if key[last].dtype != bool_ and x.flags.c_contiguous and all([isinstance(k, slice) for k in key[:last]]):
+        if key[last].dtype != bool_ and x.flags.c_contiguous and all([isinstance(k, slice) for k in key[:last]]):  # noqa: C419
             return np.asarray(x.take(key[last], last))  # faster than x[key]
         return np.array(x[key], order="C", copy=None)
     except IndexError:

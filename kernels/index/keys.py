@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.arrays.views import reshaped_strides
 from tritonnet.kernels.index.nonzero import flat_nonzero, nonzero

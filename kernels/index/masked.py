@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.dtypes import is_float
 from tritonnet.kernels.elementwise import where

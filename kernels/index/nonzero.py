@@ -7,6 +7,7 @@ result: true elements are counted per block, the host adds the counts up, and ea
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays import contiguous, empty, is_host, to_device, to_host
 from tritonnet.kernels.kernel import kernel, tl
 

@@ -8,6 +8,7 @@ Every bad index becomes the offset -1, which all readers and writers leave alone
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays import empty
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.strided import collapsed

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from tritonnet.kernels.arrays import full, is_host, zeros
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import HALVES, accumulator

@@ -12,6 +12,7 @@ equal results, on every device.
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.dtypes import HALVES
 from tritonnet.kernels.index.offsets import INT64, power

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+
 from tritonnet.kernels import index
 from tritonnet.kernels.arrays import to_device, to_host
 from tritonnet.kernels.index.sort import sort_lines, sort_mirror

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+
 from tritonnet.kernels import shape as kernels
 from tritonnet.kernels.arrays import to_device, to_host
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tritonnet.autograd.function import make
-from tritonnet.kernels.arrays import to_device, to_host
 
 import tritonnet
+from tritonnet.autograd.function import make
+from tritonnet.kernels.arrays import to_device, to_host
 
 # each is f(lib, x, y) with x (3, 4), y (2, 3, 4); the result is a tensor or a sequence of tensors
 CASES = {

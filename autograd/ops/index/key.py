@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import index as kernels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.ops.index.key import IndexPut, beside
 from tritonnet.autograd.samples import Sample, samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.ops.shape.views import Slice
 from tritonnet.autograd.samples import Sample, samples

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tritonnet.autograd.function import Op, edge, make, new
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.samples import Sample, samples

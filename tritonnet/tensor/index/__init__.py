@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tritonnet.tensor.index import elements, keys, order
-from tritonnet.tensor.index.order import *  # noqa: F403
 from tritonnet.tensor.index.elements import *  # noqa: F403
+from tritonnet.tensor.index.order import *  # noqa: F403
 from tritonnet.tensor.operators import in_place
 
 __all__ = [*order.__all__, *elements.__all__]
@@ -22,7 +22,8 @@ class Index:
     index_add, index_copy, index_fill = elements.index_add, elements.index_copy, elements.index_fill
     index_select, index_put = elements.index_select, elements.index_put
     masked_fill, masked_scatter, masked_select = elements.masked_fill, elements.masked_scatter, elements.masked_select
-    take, take_along_dim, nonzero, argwhere = elements.take, elements.take_along_dim, elements.nonzero, elements.argwhere
+    take, take_along_dim = elements.take, elements.take_along_dim
+    nonzero, argwhere = elements.nonzero, elements.argwhere
 
     scatter_, scatter_add_, scatter_reduce_ = in_place(scatter), in_place(scatter_add), in_place(scatter_reduce)
     index_add_, index_copy_, index_fill_ = in_place(index_add), in_place(index_copy), in_place(index_fill)

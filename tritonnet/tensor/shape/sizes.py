@@ -12,7 +12,7 @@ from tritonnet.kernels.rows import normal_axis
 
 def ints(args, name="size"):
     """Whole numbers given one by one, (2, 3), or as one sequence, ([2, 3],)."""
-    if all([type(a) is int for a in args]):
+    if all([type(a) is int for a in args]):  # noqa: C419 (faster)
         return args
     if len(args) == 1 and not isinstance(args[0], int) and hasattr(args[0], "__iter__") and not _number(args[0]):
         args = args[0]
@@ -48,7 +48,7 @@ def distinct(axes):
 
 def complete(shape, size):
     """A shape with its -1 worked out from the number of elements."""
-    if math.prod(shape) == size and (size or 0 in shape) and all([n >= 0 for n in shape]):
+    if math.prod(shape) == size and (size or 0 in shape) and all([n >= 0 for n in shape]):  # noqa: C419
         return shape
     for i, n in enumerate(shape):
         if n < -1:
