@@ -18,21 +18,7 @@ import numpy as np
 from tritonnet.kernels.runtime import host
 
 BLOCK = 1 << 20              # bytes of columns: half of a core's L2
-
-
-class Planes(NamedTuple):
-    """Padded images in rows of one pitch: element (n, c, h, w) at offset + n image + c channel + h pitch + w."""
-
-    buffer: np.ndarray
-    offset: int
-    image: int
-    channel: int
-    pitch: int
-
-    def view(self, shape, strides, at=0):
-        """The elements from `at` on with these shape and strides (in elements)."""
-        size = self.buffer.itemsize
-        return np.ndarray(shape, self.buffer.dtype, self.buffer, (self.offset + at) * size, [s * size for s in strides])
+SMALL, TILE = 10 ** 6, 96    # multiply-adds of a product that OpenBLAS computes without packing; columns of such a one
 
 
 class Shape(NamedTuple):
@@ -65,6 +51,11 @@ class Shape(NamedTuple):
         """Rows of the columns, per group."""
         return self.C // self.groups * self.R * self.S
 
+    @property
+    def tile(self):
+        """Columns per product: TILE where OpenBLAS need not pack (a third faster for few channels), else 1: all."""
+        return TILE if self.O // self.groups * (self.taps + 1) * TILE <= SMALL else 1
+
     def transposed(self):
         """The convolution that takes dy to dx."""
         padding = tuple((k - 1) * d - p for k, d, p in zip((self.R, self.S), self.dilation, self.padding))
@@ -84,109 +75,150 @@ def fits(shape):
     return all(0 <= p <= (k - 1) * d for k, d, p in zip((shape.R, shape.S), shape.dilation, shape.padding))
 
 
-def spread(x, shape, scratch=None):
-    """Images (n, C, H, W) as planes with their borders; without padding they are that already."""
-    n, C, H, W = x.shape
-    ph, pw = shape.padding
-    if not ph and not pw:
-        return Planes(x, 0, C * H * W, H * W, W)
-    pitch = shape.pitch
-    plane = (H + 2 * ph) * pitch + pw
-    planes = Planes(scratch, 0, plane, n * plane, pitch)
-    np.copyto(planes.view((C, n, H, W), (n * plane, plane, pitch, 1), ph * pitch + pw), x.transpose(1, 0, 2, 3))
-    return planes
+class Block:
+    """Columns of some rows of the results of some images, and where their product goes: views of given memory."""
+
+    __slots__ = ("images", "length", "rows", "taps", "cols", "kept", "tiles", "products")
+
+    def __init__(self, shape, images, rows, memory, result):
+        (G, K, _), C, O = memory.shape, shape.C // shape.groups, shape.O // shape.groups
+        self.length = (rows - 1) * shape.pitch + shape.Q             # one image's
+        inner, size = images * self.length, memory.itemsize
+        self.cols = memory[:, :, :inner]
+        self.taps = self.cols[:, :shape.taps].reshape(G, C, shape.R, shape.S, images, self.length, copy=False)
+        self.kept = np.ndarray((shape.O, images, rows, shape.Q), result.dtype, result, 0,
+                               (memory.shape[2] * size, self.length * size, shape.pitch * size, size))
+        if shape.tile == 1:
+            self.tiles, self.products = self.cols[:, None], result[:, None, :, :inner]
+        else:
+            tiles = -(-inner // shape.tile)
+            self.tiles, self.products = (
+                a[:, :, :tiles * shape.tile].reshape(G, -1, tiles, shape.tile, copy=False).transpose(0, 2, 1, 3)
+                for a in (memory, result))
+
+    def multiply(self, weights):
+        """weights (groups, O/groups, taps) times the columns; returns the view of what belongs to y."""
+        np.matmul(weights[:, None], self.tiles, out=self.products)
+        return self.kept
 
 
-def border(images, shape, dtype):
-    """Zeroed memory for `spread`: what is written into it later leaves the borders alone."""
-    ph, pw = shape.padding
-    scratch = host.empty((shape.C * images * ((shape.H + 2 * ph) * shape.pitch + pw),), dtype)
-    scratch.fill(0)
-    return scratch
+class Columns:
+    """Goes through the columns of images x (n, C, H, W) block by block.
 
+        for block in Columns(shape, x): block.cols (groups, taps, images L), of x[block.images], rows block.rows of y
 
-def columns(planes, shape, images, row, rows, out):
-    """The columns of some rows of the result, (groups, taps, images * L), written below `out`; returns that view."""
-    L = (rows - 1) * shape.pitch + shape.Q
-    C, G, (dh, dw) = shape.C // shape.groups, shape.groups, shape.dilation
-    runs = planes.view((G, C, shape.R, shape.S, images, L),
-                       (C * planes.channel, planes.channel, dh * planes.pitch, dw, planes.image, 1), row * planes.pitch)
-    block = out[:, :, :images * L]
-    np.copyto(block[:, :shape.taps].reshape(G, C, shape.R, shape.S, images, L, copy=False), runs)
-    return block
+    ones: with a row of ones below.  block.multiply(weights) is their product, (O, images, rows, Q) without what wraps
+    around.
+    """
 
+    def __init__(self, shape, x, ones=False):
+        self.shape, self.x, n = shape, x, len(x)
+        self.images, self.rows = shape.block(n, x.itemsize)
+        length = self.images * ((self.rows - 1) * shape.pitch + shape.Q)
+        length = -(-length // shape.tile) * shape.tile
+        self.memory = host.empty((shape.groups, shape.taps + ones, length), x.dtype)
+        self.memory[:, shape.taps:] = 1
+        self.memory[:, :, length - shape.tile:] = 1      # the last tile is multiplied whole
+        self.result = host.empty((shape.groups, shape.O // shape.groups, length), x.dtype)
+        self.blocks = {}
+        ph, pw = shape.padding
+        self.plane, self.borders = shape.H * shape.W, None
+        if ph or pw:                                     # images are copied into zeroed memory, whose borders stay zero
+            self.plane = (shape.H + 2 * ph) * shape.pitch + pw
+            self.borders = host.empty((self.images, shape.C, self.plane), x.dtype)
+            self.borders.fill(0)
 
-def drop_wrap(block, shape, images, row, rows, y):
-    """Copy the result of a block, (O, images * L) in rows of pitch `pitch`, into y (n, O, P, Q)."""
-    L, size = (rows - 1) * shape.pitch + shape.Q, block.itemsize
-    kept = np.ndarray((shape.O, images, rows, shape.Q), block.dtype, block, 0,
-                      (images * L * size, L * size, shape.pitch * size, size))
-    np.copyto(y[:, :, row:row + rows].transpose(1, 0, 2, 3), kept)
+    def __iter__(self):
+        shape, n = self.shape, len(self.x)
+        for first in range(0, n, self.images):
+            images = min(self.images, n - first)
+            source, at = self._spread(self.x[first:first + images]), 0
+            for row in range(0, shape.P, self.rows):
+                rows = min(self.rows, shape.P - row)
+                block = self.blocks.get((images, rows))
+                if block is None:
+                    block = self.blocks[images, rows] = Block(shape, images, rows, self.memory, self.result)
+                at = row * shape.pitch * source.itemsize
+                np.copyto(block.taps, self._runs(source, images, block.length, at))
+                block.images, block.rows = slice(first, first + images), slice(row, row + rows)
+                yield block
+
+    def _spread(self, x):
+        """Images with rows of one pitch, in memory without gaps: x itself where there is no padding."""
+        if self.borders is None:
+            return x
+        n, C, H, W = x.shape
+        (ph, pw), pitch, size = self.shape.padding, self.shape.pitch, x.itemsize
+        inside = np.ndarray(x.shape, x.dtype, self.borders, (ph * pitch + pw) * size,
+                            (C * self.plane * size, self.plane * size, pitch * size, size))
+        np.copyto(inside, x)
+        return self.borders
+
+    def _runs(self, source, images, length, at):
+        """For each channel, tap and image the run of pixels that the tap meets, from a byte on."""
+        shape, size, plane = self.shape, source.itemsize, self.plane * source.itemsize
+        G, C, (dh, dw) = shape.groups, shape.C // shape.groups, shape.dilation
+        return np.ndarray((G, C, shape.R, shape.S, images, length), source.dtype, source, at,
+                          (C * plane, plane, dh * shape.pitch * size, dw * size, shape.C * plane, size))
 
 
 def forward(x, w, bias, shape, y):
     """y of the images x; one thread's part."""
-    n, G, dtype = len(x), shape.groups, x.dtype
-    images, rows = shape.block(n, x.itemsize)
-    L, K = (rows - 1) * shape.pitch + shape.Q, shape.taps
-    weights = w.reshape(G, shape.O // G, K)
+    weights = w.reshape(shape.groups, -1, shape.taps)
     if bias is not None:
-        weights = np.concatenate([weights, bias.reshape(G, -1, 1)], axis=2)
-    scratch = border(images, shape, dtype) if any(shape.padding) else None
-    block = host.empty((G, weights.shape[2], images * L), dtype)
-    block[:, K:] = 1
-    result = host.empty((shape.O * images * L,), dtype)
-    for i in range(0, n, images):
-        part = x[i:i + images]
-        planes = spread(part, shape, scratch)
-        for row in range(0, shape.P, rows):
-            here = min(rows, shape.P - row)
-            cols = columns(planes, shape, len(part), row, here, block)
-            out = result[:shape.O * cols.shape[2]].reshape(G, -1, cols.shape[2])
-            np.matmul(weights, cols, out=out)
-            drop_wrap(out, shape, len(part), row, here, y[i:i + images])
+        weights = np.concatenate([weights, bias.reshape(shape.groups, -1, 1)], axis=2)
+    channels_first = y.transpose(1, 0, 2, 3)
+    for block in Columns(shape, x, ones=bias is not None):
+        np.copyto(channels_first[:, block.images, block.rows], block.multiply(weights))
 
 
 def backward(x, w, dy, shape, dx, dw):
     """Both gradients of the images x, dy from one set of columns; one thread's part.
 
-    dx: (n, C, H, W), written, or None.  dw: (groups, O/groups R S, C/groups), added to, or None; `unflip` orders it.
+    dx: (n, C, H, W), written.  dw: (groups, O/groups R S, C/groups), added to, or None; `unflip` orders it.
     """
-    n, G, dtype, back = len(x), shape.groups, x.dtype, shape.transposed()
-    images, rows = back.block(n, x.itemsize)
-    L, K, C = (rows - 1) * back.pitch + back.Q, back.taps, shape.C // G
-    scratch = border(images, back, dtype) if any(back.padding) else None
-    block = host.empty((G, K, images * L), dtype)
-    result = host.empty((shape.C * images * L,), dtype) if dx is not None else None
-    weights = flipped(w, G)
+    back, weights = shape.transposed(), flipped(w, shape.groups)
+    columns, channels_first = Columns(back, dy), dx.transpose(1, 0, 2, 3)
     if dw is not None:
-        pixels = host.empty((G, images * L, C), dtype)           # x with channels innermost, 0 between the rows
-        pixels.fill(0)
-        product = np.empty((G, K, C), dtype)
-    for i in range(0, n, images):
-        part = dy[i:i + images]
-        planes = spread(part, back, scratch)
-        for row in range(0, back.P, rows):
-            here = min(rows, back.P - row)
-            cols = columns(planes, back, len(part), row, here, block)
-            if dx is not None:
-                out = result[:shape.C * cols.shape[2]].reshape(G, -1, cols.shape[2])
-                np.matmul(weights, cols, out=out)
-                drop_wrap(out, back, len(part), row, here, dx[i:i + images])
-            if dw is not None:
-                inner = pixels[:, :cols.shape[2]]
-                _fill_pixels(inner, x[i:i + images, :, row:row + here], back.pitch)
-                dw += np.matmul(cols, inner, out=product)
+        pixels = Pixels(columns.images, columns.rows, shape, x.dtype)
+        product = np.empty_like(dw)
+    for block in columns:
+        np.copyto(channels_first[:, block.images, block.rows], block.multiply(weights))
+        if dw is not None:
+            inner = pixels.filled(x[block.images, :, block.rows], block.length)
+            few = rows_without_packing(back.taps, inner.shape[1] * inner.shape[2])
+            tiles = block.cols.reshape(back.groups, -1, few, inner.shape[1], copy=False)
+            np.matmul(tiles, inner[:, None], out=product.reshape(back.groups, -1, few, inner.shape[2]))
+            dw += product
 
 
-def _fill_pixels(pixels, x, pitch):
-    """pixels[g, n L + h pitch + w, c] = x[n, g C + c, h, w]."""
-    n, channels, H, W = x.shape
-    G, length, C = pixels.shape
-    group, pixel, channel = pixels.strides
-    target = np.ndarray((n, G, C, H, W), pixels.dtype, pixels.base if pixels.base is not None else pixels,
-                        0, (length // n * pixel, group, channel, pitch * pixel, pixel))
-    np.copyto(target, x.reshape(n, G, C, H, W))
+class Pixels:
+    """x with its channels innermost and rows of the columns' pitch: (groups, images L, C), zeros between the rows."""
+
+    def __init__(self, images, rows, shape, dtype):
+        self.shape, self.pitch = shape, shape.pitch
+        self.memory = host.empty((images * ((rows - 1) * self.pitch + shape.W) * shape.C,), dtype)
+        self.memory.fill(0)
+        self.images = None
+
+    def filled(self, x, length):
+        """Write the images x (n, C, rows, W), L = length."""
+        n, C, rows, W = x.shape
+        G, size = self.shape.groups, x.itemsize
+        if self.images not in (None, (n, length)):       # other gaps than before
+            self.memory.fill(0)
+        self.images, c = (n, length), C // G
+        pixels = self.memory[:n * length * C].reshape(G, n * length, c)
+        inside = np.ndarray((n, G, c, rows, W), x.dtype, self.memory, 0,
+                            (length * c * size, n * length * c * size, size, self.pitch * c * size, c * size))
+        np.copyto(inside, x.reshape(n, G, c, rows, W))
+        return pixels
+
+
+def rows_without_packing(rows, work):
+    """The largest divisor of `rows` whose products of `work` multiply-adds a row are small; all of them if too few."""
+    few = next((n for n in range(min(rows, SMALL // max(1, work)), 15, -1) if rows % n == 0), rows)
+    return few
 
 
 def flipped(w, groups):
