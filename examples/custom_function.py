@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 from options import parse
-from tritonnet.autograd import Function
-from tritonnet.kernels.kernel import kernel, tl
 
 import tritonnet as torch
 import tritonnet.nn as nn
+from tritonnet.autograd import Function
+from tritonnet.kernels.kernel import kernel, tl
 
 BLOCK = 1024
 

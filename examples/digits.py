@@ -1,6 +1,6 @@
 """MNIST, or generated digits where there is none, as the two loaders of the MNIST examples."""
 
-from tritonnet.utils.data import DataLoader, Subset
+from tritonnet.utils.data import DataLoader
 from tritonnet.vision import transforms
 from tritonnet.vision.datasets.search import find_digits
 
@@ -11,7 +11,5 @@ def loaders(batch_size, data=None, limit=0):
     """(loader to train on, loader to test on). data: a folder with MNIST. limit: images of each part, 0 for all."""
     source = find_digits(data)
     print(f"data: {source.name}")
-    train, test = source.load(train=True, transform=transform), source.load(train=False, transform=transform)
-    if limit:
-        train, test = Subset(train, range(limit)), Subset(test, range(min(limit, len(test))))
+    train, test = (source.load(part, transform, limit or None) for part in (True, False))
     return DataLoader(train, batch_size=batch_size, shuffle=True), DataLoader(test, batch_size=500)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
-DIGITS = ["--limit", "3000", "--batch-size", "32"]
+DIGITS = ["--limit", "2000", "--batch-size", "32"]
 
 
 @pytest.fixture(autouse=True)
@@ -44,15 +44,15 @@ def test_five_features():
 
 
 def test_mnist_mlp():
-    assert run("mnist_mlp", *DIGITS, "--epochs", 2) > 0.85
+    assert run("mnist_mlp", *DIGITS, "--epochs", 3) > 0.8
 
 
 def test_mnist_conv32_conv64():
-    assert run("mnist_conv32_conv64", "--limit", 1500, "--batch-size", 32, "--epochs", 1) > 0.8
+    assert run("mnist_conv32_conv64", "--limit", 800, "--batch-size", 16, "--epochs", 1) > 0.6
 
 
 def test_mnist_conv10_conv20():
-    assert run("mnist_conv10_conv20", *DIGITS, "--epochs", 3, "--momentum", 0.9) > 0.85
+    assert run("mnist_conv10_conv20", *DIGITS, "--epochs", 3, "--momentum", 0.9) > 0.8
 
 
 def test_custom_loss():

@@ -14,6 +14,7 @@ import tritonnet
 from tritonnet.serialization.aside import write_aside
 
 ROWS, COLUMNS = 4, 6  # of mistakes shown
+LABELS = 8  # epochs whose accuracy the curve spells out; of more, only the last
 INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fb2", "#d9822b"
 
 
@@ -74,12 +75,12 @@ def draw_curve(figure, training, source):
     upper.set_ylabel("training cross-entropy (nats)")
     epochs, errors = [h["epoch"] for h in history], [100 * (1 - h["test_accuracy"]) for h in history]
     lower.plot(epochs, errors, color=ORANGE, linewidth=1.6, marker="o", markersize=5)
-    for x, y in zip(epochs, errors):
-        lower.annotate(f"{100 - y:.2f} % right", (x, y), textcoords="offset points", xytext=(0, 8), ha="center", color=INK)
-    lower.set_ylim(0, max(errors) * 1.35 or 1)
+    for x, y in list(zip(epochs, errors))[-1 if len(epochs) > LABELS else 0:]:
+        lower.annotate(f"{100 - y:.2f} % right", (x, y), textcoords="offset points", xytext=(5, 6), color=INK)
+    lower.set_ylim(0, max(errors) * 1.25 or 1)
     lower.set_ylabel("test error (%)")
     lower.set_xlabel("epoch")
-    lower.set_xlim(0, max(epochs) + 0.25)
+    lower.set_xlim(0, max(epochs) * 1.2)
     lower.set_xticks(range(0, max(epochs) + 1, max(1, max(epochs) // 12)))
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
@@ -91,8 +92,9 @@ def draw_curve(figure, training, source):
 
 def draw_mistakes(figure, training, source):
     """The test images that the network got wrong most confidently."""
-    shown, scores, labels = confident_mistakes(training.logits.numpy(), training.labels)
-    count, total = len(shown), int((training.logits.numpy().argmax(1) != training.labels).sum())
+    logits, labels = training.logits.numpy(), training.test_data.targets.numpy()
+    shown, scores = confident_mistakes(logits, labels)
+    count, total = len(shown), int((logits.argmax(axis=1) != labels).sum())
     columns = min(COLUMNS, max(count, 1))
     rows = -(-min(count, ROWS * COLUMNS) // columns) or 1
     figure.set_size_inches(max(1.5 * columns, 6.5), 1.95 * rows + 0.9)
@@ -100,7 +102,7 @@ def draw_mistakes(figure, training, source):
         axes.set_axis_off()
         if i < count:
             row = shown[i]
-            axes.imshow(training.test_images[row], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+            axes.imshow(training.test_data.data[row].numpy(), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
             guess = int(scores[row].argmax())
             axes.set_title(f"is {labels[row]}, said {guess}", fontsize=10, color=INK, pad=4)
             axes.text(0.5, -0.03, f"{scores[row, guess]:.1%} sure", transform=axes.transAxes, ha="center", va="top",
@@ -113,9 +115,9 @@ def draw_mistakes(figure, training, source):
 
 
 def confident_mistakes(logits, labels):
-    """(rows of the most confident mistakes, probabilities, labels), at most ROWS * COLUMNS rows, surest first."""
+    """(rows of the most confident mistakes, all probabilities): at most ROWS * COLUMNS rows, surest first."""
     scores = np.exp(logits - logits.max(axis=1, keepdims=True))
     scores /= scores.sum(axis=1, keepdims=True)
     wrong = np.flatnonzero(scores.argmax(axis=1) != labels)
     order = np.argsort(-scores[wrong].max(axis=1), kind="stable")
-    return wrong[order][:ROWS * COLUMNS], scores, labels
+    return wrong[order][:ROWS * COLUMNS], scores

@@ -55,7 +55,8 @@ def add_arguments(parser):
     parser.add_argument("--batch-size", type=positive(int), help=f"images per step (default {BATCH_SIZE})")
     parser.add_argument("--model", choices=MODELS, help="the network, see above (default cnn)")
     parser.add_argument("--optimizer", choices=LEARNING_RATES, help="default adamw; sgd has Nesterov momentum 0.9")
-    parser.add_argument("--lr", type=positive(float), help=f"highest learning rate of the cycle (default {rates})")
+    parser.add_argument("--lr", type=positive(float), help=f"highest learning rate of the cycle (default {rates}; "
+                        "for the networks without batch norm, that is all but cnn, a fifth of it)")
     parser.add_argument("--seed", type=int, help=f"of weights, order and shifts (default {SEED})")
     parser.add_argument("--data", metavar="FOLDER", help="folder of MNIST's idx files, or with MNIST/raw in it; "
                         "'generated' for generated digits")
@@ -123,10 +124,15 @@ def _settings(options, saved):
         return settings
     defaults = {"model": "cnn", "optimizer": "adamw", "batch_size": BATCH_SIZE, "epochs": EPOCHS, "seed": SEED}
     settings = {name: defaults.get(name) if value is None else value for name, value in given.items()}
-    settings["lr"] = settings["lr"] or LEARNING_RATES[settings["optimizer"]]
+    settings["lr"] = settings["lr"] or default_rate(settings["optimizer"], settings["model"])
     if not -(2**63) <= settings["seed"] < 2**63:
         raise UsageError(f"--seed {settings['seed']}: expected an integer of 64 bits")
     return settings
+
+
+def default_rate(optimizer, model):
+    """The highest learning rate of the cycle: less for the networks without batch norm."""
+    return LEARNING_RATES[optimizer] * (1 if model == "cnn" else 0.2)
 
 
 def _source(data):

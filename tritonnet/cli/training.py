@@ -8,7 +8,7 @@ import numpy as np
 
 import tritonnet
 from tritonnet import optim
-from tritonnet.data import DataLoader, Subset
+from tritonnet.data import DataLoader
 from tritonnet.nn import functional as F
 from tritonnet.vision import transforms
 from tritonnet.vision.models import MODELS
@@ -30,8 +30,8 @@ class Training:
         self.device, self.settings, self.source_name = device, settings, source.name
         to_tensor = [transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))]
         shifted = transforms.Compose([transforms.RandomCrop(28, padding=SHIFT), *to_tensor])
-        self.train_data = _first(source.load(True, shifted), settings["limit"])
-        self.test_data = _first(source.load(False, transforms.Compose(to_tensor)), settings["limit"])
+        self.train_data = source.load(True, shifted, settings["limit"])
+        self.test_data = source.load(False, transforms.Compose(to_tensor), settings["limit"])
         self.batch_size = min(settings["batch_size"], len(self.train_data))
         self.train_loader = DataLoader(self.train_data, self.batch_size, shuffle=True, drop_last=True)
         self.test_loader = DataLoader(self.test_data, TEST_BATCH)
@@ -61,11 +61,10 @@ class Training:
         self.model.train()
         losses, pending, start = [], [], time.perf_counter()
         label = f"epoch {self.epoch + 1}/{self.settings['epochs']}"
-        every = max(1, self.steps // POINTS)
         with tqdm(total=self.steps, desc=label, unit="step", leave=False, dynamic_ncols=True) as bar:
             for step, (images, targets) in enumerate(self.train_loader, 1):
                 pending.append(self._step(images.to(self.device), targets.to(self.device)))
-                if step % every == 0 or step == self.steps:  # reading a loss waits for the device
+                if step * POINTS // self.steps > (step - 1) * POINTS // self.steps:  # reading waits for the device
                     losses.append((len(pending), float(np.mean([loss.item() for loss in pending]))))
                     bar.set_postfix(loss=f"{losses[-1][1]:.3f}", refresh=False)
                     bar.update(len(pending))
@@ -97,20 +96,8 @@ class Training:
         with tritonnet.no_grad():
             logits = [self.model(images.to(self.device)).cpu() for images, _ in self.test_loader]
             self.logits = tritonnet.cat(logits)
-            loss = F.cross_entropy(self.logits, tritonnet.tensor(self.labels)).item()
-        return loss, float((self.logits.numpy().argmax(axis=1) == self.labels).mean())
-
-    @property
-    def labels(self):
-        """The test part's labels, as an array."""
-        data, n = getattr(self.test_data, "dataset", self.test_data), len(self.test_data)
-        return data.targets.numpy()[:n]
-
-    @property
-    def test_images(self):
-        """The test part's images, (N, 28, 28) uint8."""
-        data, n = getattr(self.test_data, "dataset", self.test_data), len(self.test_data)
-        return data.data.numpy()[:n]
+            loss = F.cross_entropy(self.logits, self.test_data.targets).item()
+        return loss, (self.logits.argmax(dim=1) == self.test_data.targets).float().mean().item()
 
     def save(self, path):
         """Write a checkpoint from which `Training(…, saved=)` goes on as if nothing had happened."""
@@ -142,8 +129,3 @@ def make_optimizer(name, parameters, lr):
     if name == "adam":
         return optim.Adam(parameters, lr, betas=(0.9, 0.95))
     return optim.AdamW(parameters, lr, betas=(0.9, 0.95), weight_decay=0.0)
-
-
-def _first(dataset, limit):
-    """The first `limit` samples, all without a limit."""
-    return dataset if limit is None or limit >= len(dataset) else Subset(dataset, range(limit))

@@ -15,6 +15,7 @@ from tritonnet.vision.datasets.mnist import ImageArrays
 SIZE = 28
 POINTS = 80  # along all strokes of a digit
 CHUNK = 2000  # images drawn at once
+SIZES = {True: 30_000, False: 5_000}  # of the part to train on, and of the part held out
 INK, NOISE = (0.75, 1.0), (0.0, 0.08)  # ranges, of white
 
 # digit -> styles -> strokes -> control points (x, y) in per cent of the box, y down
@@ -141,7 +142,7 @@ class GeneratedDigits(ImageArrays):
 
     def __init__(self, train=True, transform=None, target_transform=None, size=None):
         self.train = train
-        images, labels = digits(size or (30_000 if train else 5_000), seed=1 if train else 2)
+        images, labels = digits(SIZES[bool(train)] if size is None else size, seed=1 if train else 2)
         super().__init__(images, labels, transform, target_transform)
 
     def extra_repr(self):

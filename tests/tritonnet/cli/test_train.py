@@ -15,15 +15,6 @@ from tritonnet.cli.training import Training
 SMALL = ["--data", "generated", "--limit", "600", "--batch-size", "50", "--seed", "3"]
 
 
-@pytest.fixture(autouse=True)
-def few_digits(monkeypatch):
-    """Generated digits, but only as many as the small runs use."""
-    from tritonnet.vision import digits
-
-    make = digits.digits
-    monkeypatch.setattr(digits, "digits", lambda n, seed=0: make(min(n, 600), seed))
-
-
 def train(*arguments):
     return main(["train", *SMALL, *map(str, arguments)])
 
@@ -99,14 +90,15 @@ def test_resuming_what_is_complete_only_draws(tmp_path, capsys):
 @pytest.mark.parametrize("model", command.MODELS)
 def test_models_and_optimizers_learn(tmp_path, model):
     for optimizer in command.LEARNING_RATES if model == "mlp" else ["adamw"]:
-        assert train("--out", tmp_path, "--model", model, "--optimizer", optimizer, "--epochs", 2) == 0
+        size = 200 if model == "conv32-conv64" else 600
+        assert train("--out", tmp_path, "--model", model, "--optimizer", optimizer, "--epochs", 2, "--limit", size) == 0
         history = json.loads((tmp_path / "metrics.json").read_text())["history"]
-        assert history[-1]["train_loss"] < history[0]["losses"][0], (model, optimizer)
+        assert history[-1]["train_loss"] < history[0]["losses"][0] - 0.02, (model, optimizer)
 
 
 def test_the_default_network_trains_on_a_simulated_device(tmp_path, simulated):
     assert train("--out", tmp_path, "--epochs", 1, "--limit", 20, "--batch-size", 10, "--device", "cuda") == 0
-    assert json.loads((tmp_path / "metrics.json").read_text())["device"].endswith("(cuda:0)")
+    assert json.loads((tmp_path / "metrics.json").read_text())["device"].endswith("(cuda)")
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -69,8 +69,10 @@ def test_search_order(elsewhere, monkeypatch, write_mnist):
     assert search.find_digits().folder == elsewhere / "env"
     write_mnist(elsewhere / "named")
     found = search.find_digits(str(elsewhere / "named"))
-    assert found.folder == elsewhere / "named" and len(found.load(train=True)) == 20
-    assert search.find_digits("generated").folder is None
+    assert found.folder == elsewhere / "named"
+    assert len(found.load(train=True)) == 20 and len(found.load(train=False, limit=3)) == 3
+    found = search.find_digits("generated")
+    assert found.folder is None and len(found.load(train=True, limit=7)) == 7
 
 
 def test_download_into_the_cache(elsewhere, monkeypatch, write_mnist):

@@ -25,13 +25,15 @@ class Source:
     folder: Path | None
     reason: str = ""
 
-    def load(self, train, transform=None):
-        """The part to train on, or the part to test on."""
-        if self.folder is not None:
-            return MNIST(self.folder, train, transform)
-        from tritonnet.vision.digits import GeneratedDigits
+    def load(self, train, transform=None, limit=None):
+        """The part to train on, or the part to test on; of it, the first `limit` images."""
+        if self.folder is None:
+            from tritonnet.vision.digits import SIZES, GeneratedDigits
 
-        return GeneratedDigits(train, transform)
+            return GeneratedDigits(train, transform, size=min(limit or SIZES[train], SIZES[train]))
+        dataset = MNIST(self.folder, train, transform)
+        dataset.data, dataset.targets = dataset.data[:limit], dataset.targets[:limit]
+        return dataset
 
 
 def find_digits(data=None, download=True):
