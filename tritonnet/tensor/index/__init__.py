@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tritonnet.tensor.index import elements, keys, order
+from tritonnet.tensor.index import assign, elements, keys, order
 from tritonnet.tensor.index.elements import *  # noqa: F403
 from tritonnet.tensor.index.order import *  # noqa: F403
 from tritonnet.tensor.operators import in_place
@@ -11,11 +11,11 @@ __all__ = [*order.__all__, *elements.__all__]
 
 
 class Index:
-    """Methods of Tensor that read or write by index. What they do is said in keys, elements and order."""
+    """Methods of Tensor that read or write by index. What they do is said in keys, assign, elements, order."""
 
     __slots__ = ()
 
-    __getitem__, __setitem__ = keys.getitem, keys.setitem
+    __getitem__, __setitem__ = keys.getitem, assign.setitem
 
     gather, scatter = elements.gather, elements.scatter
     scatter_add, scatter_reduce = elements.scatter_add, elements.scatter_reduce
