@@ -25,7 +25,8 @@ def _roots(outputs, gradients, create_graph):
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if g is None:
             if y.array.size != 1:
-                raise RuntimeError(f"grad can be implicitly created only for scalar outputs, not for shape {tuple(y.array.shape)}")
+                raise RuntimeError(
+                    f"grad can be implicitly created only for scalar outputs, not for shape {tuple(y.array.shape)}")
             g = make(arrays.full(y.array.shape, 1, y.array.dtype, y.array))
         elif not isinstance(g, function.Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")

@@ -201,7 +201,8 @@ class Function(Node):
         outputs = tuple(out) if several else (out,)
         for t in outputs:
             if not isinstance(t, Tensor):
-                raise TypeError(f"{cls.__name__}.forward: expected Tensor or tuple of Tensor as output, got {type(t).__name__}")
+                raise TypeError(f"{cls.__name__}.forward: expected Tensor or tuple of Tensor as output, "
+                                f"got {type(t).__name__}")
         if not tracked:
             return out
         constant = {id(t) for t in node._keep}
@@ -224,7 +225,8 @@ class Function(Node):
         """Keep tensors (or None) for backward."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+                raise TypeError("save_for_backward can only save variables, "
+                                f"but argument is of type {type(t).__name__}")
         self.saved = tensors
 
     @property

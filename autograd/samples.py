@@ -74,7 +74,7 @@ declared: dict[type, Declared] = {}
 
 
 def samples(op: type, torch: Callable | None = None):
-    """Declare the samples of `op`; `torch(torch, *args, **kwargs)` computes the same in PyTorch, where there is such."""
+    """Declare the samples of `op`; `torch(torch, *args, **kwargs)` computes the same in PyTorch."""
 
     def note(generate):
         declared[op] = Declared(op, generate, torch)

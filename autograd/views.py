@@ -58,7 +58,7 @@ def along(path, array):
 
 
 class _CopySlices(Op):
-    """The base after `value` was written into a view of it: the view's gradient goes to `value`, the rest to the base."""
+    """The base after `value` was written into a view of it: the view's gradient goes to `value`."""
 
     name = "CopySlices"
 

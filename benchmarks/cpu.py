@@ -46,13 +46,15 @@ def main(argv=None):
             continue
         times = interleaved({k: make(module) for k, module in frameworks.items()}, args.rounds, args.seconds, clock)
         ratio = times["tritonnet"] / times["torch"] if "torch" in times else None
-        rows.append({"workload": name, "ratio": ratio, "target": target, **{f"{k}_us": 1e6 * t for k, t in times.items()}})
+        rows.append({"workload": name, "ratio": ratio, "target": target,
+                     **{f"{k}_us": 1e6 * t for k, t in times.items()}})
         theirs, shown = (pretty(times["torch"]), f"{ratio:.2f}") if ratio else ("-", "-")
         missed = "  missed" if ratio and ratio > target else ""
         print(f"{name:34}{pretty(times['tritonnet']):>12}{theirs:>12}{shown:>8}{target:>8}{missed}", flush=True)
     ratios = [r["ratio"] for r in rows if r["ratio"] and r["workload"].startswith("W")]
     if ratios:
-        print(f"\ngeometric mean of the W rows: {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f} (lower is better)")
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        print(f"\ngeometric mean of the W rows: {mean:.2f} (lower is better)")
     if args.json:
         write(args.json, rows, threads=args.threads)
 

@@ -98,7 +98,8 @@ def cnn_a(torch):
     """conv10k5-pool-conv20k5-pool-fc50, SGD with momentum."""
     nn = torch.nn
     x, y = data(torch, 64, 1, 28, 28), labels(torch, 64)
-    model = nn.Sequential(nn.Conv2d(1, 10, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(10, 20, 5), nn.MaxPool2d(2), nn.ReLU(),
+    model = nn.Sequential(nn.Conv2d(1, 10, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(10, 20, 5),
+                          nn.MaxPool2d(2), nn.ReLU(),
                           nn.Flatten(), nn.Linear(320, 50), nn.ReLU(), nn.Linear(50, 10), nn.LogSoftmax(dim=1))
     return training(model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5),
                     lambda m: nn.functional.nll_loss(m(x), y))
@@ -109,7 +110,8 @@ def cnn_b(torch):
     """conv32-conv64-pool-dropout-fc128, SGD with momentum."""
     nn = torch.nn
     x, y = data(torch, 64, 1, 28, 28), labels(torch, 64)
-    model = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25),
+    model = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+                          nn.Dropout(0.25),
                           nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10))
     return training(model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9),
                     lambda m: nn.functional.cross_entropy(m(x), y))

@@ -23,7 +23,8 @@ class device:
             if found is None:
                 raise RuntimeError(f"Invalid device string: {type!r}: expected 'cpu', 'cuda' or 'cuda:N'")
             if found[2] is not None and index is not None:
-                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+                raise RuntimeError("type (string) must not include an index because index was passed explicitly: "
+                                   f"{type}")
             type, index = found[1], int(found[2]) if found[2] is not None else index
         else:
             raise TypeError(f"device: expected a string, an index or a device, got {type.__class__.__name__}")

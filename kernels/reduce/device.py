@@ -25,7 +25,8 @@ def rows_over(x, axes) -> Rows:
             (batch, batch_step), (rows, row_step) = halves
             if rows == 1:
                 batch, batch_step, rows, row_step = 1, 0, batch, batch_step
-            return Rows(x, batch, rows, columns[0], (batch_step, *(None if s == 1 else s for s in (row_step, columns[1]))))
+            steps = (None if s == 1 else s for s in (row_step, columns[1]))
+            return Rows(x, batch, rows, columns[0], (batch_step, *steps))
     return rows_over(contiguous(x.transpose(*kept, *axes)), tuple(range(len(kept), x.ndim)))
 
 
@@ -108,7 +109,9 @@ def extreme(x, axes, keepdims, largest):
     config = tile(x.device, r, most=2048)
     splits, per_split = splits_for(x.device, r, config)
     grid = (r.batch * -(-r.rows // config["ROWS"]), splits)
-    to = (values, where) if splits == 1 else (empty((splits, values.size), acc, x), empty((splits, values.size), int64, x))
+    to = (values, where)
+    if splits > 1:
+        to = empty((splits, values.size), acc, x), empty((splits, values.size), int64, x)
     extreme_kernel[grid](r.array, None, *to, r.rows, r.cols, per_split, *r.strides, LARGEST=largest, ACC=acc, **config)
     if splits > 1:
         r = rows_over(to[0], (0,))

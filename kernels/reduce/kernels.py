@@ -91,7 +91,7 @@ def reduce_kernel(x, center, out, rows, cols, per_split, x_batch: tl.int64, x_ro
 @kernel(flops=lambda x: x.size, bytes=lambda x, values, where: x.nbytes + values.nbytes + where.nbytes)
 def extreme_kernel(x, places, values, where, rows, cols, per_split, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
                    LARGEST: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    """The largest (smallest) of each row and its column. places: the columns of partial results, (split, row), or None."""
+    """The largest (smallest) of each row and its column. places: the columns of partial results, or None."""
     tiles = tl.cdiv(rows, ROWS)
     batch = (tl.program_id(0) // tiles).to(tl.int64)
     row = tl.program_id(0) % tiles * ROWS + tl.arange(0, ROWS)[:, None]

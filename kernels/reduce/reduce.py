@@ -82,8 +82,8 @@ def mean(x, axis=None, keepdims=False, dtype=None):
     if dtype is not None and x.dtype != dtype:
         x = x.astype(dtype)
     if not is_float(x.dtype):
-        raise RuntimeError("mean(): could not infer output dtype. Input dtype must be either a floating point or complex "
-                           f"dtype. Got: {x.dtype}")
+        raise RuntimeError("mean(): could not infer output dtype. Input dtype must be either a floating point or "
+                           f"complex dtype. Got: {x.dtype}")
     axes = normal_axes(axis, x.ndim)
     n = count(x.shape, axes)
     if not is_host(x):
@@ -202,10 +202,14 @@ def logsumexp(x, axis, keepdims=False):
 def any(x, axis=None, keepdims=False):
     """Whether anything is not zero: bool, uint8 of uint8."""
     axes, dtype = normal_axes(axis, x.ndim), uint8 if x.dtype == uint8 else bool_
-    return _host(np.logical_or, x, axes, keepdims, dtype) if is_host(x) else device.reduce(x, axes, keepdims, "any", dtype)
+    if is_host(x):
+        return _host(np.logical_or, x, axes, keepdims, dtype)
+    return device.reduce(x, axes, keepdims, "any", dtype)
 
 
 def all(x, axis=None, keepdims=False):
     """Whether everything is not zero: bool, uint8 of uint8."""
     axes, dtype = normal_axes(axis, x.ndim), uint8 if x.dtype == uint8 else bool_
-    return _host(np.logical_and, x, axes, keepdims, dtype) if is_host(x) else device.reduce(x, axes, keepdims, "all", dtype)
+    if is_host(x):
+        return _host(np.logical_and, x, axes, keepdims, dtype)
+    return device.reduce(x, axes, keepdims, "all", dtype)

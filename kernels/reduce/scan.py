@@ -19,7 +19,8 @@ def cumsum_mirror(x, axis, dtype, reverse=False):
 
 
 @kernel(flops=lambda x: x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
-def cumsum_kernel(x, y, rows, cols, inner, REVERSE: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+def cumsum_kernel(x, y, rows, cols, inner, REVERSE: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr,
+                  BLOCK: tl.constexpr):
     """x as (outer, cols, inner) in C order; a row is a pair (outer, inner)."""
     row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None]).to(tl.int64)
     start_of_row = row // inner * cols * inner + row % inner
@@ -47,8 +48,8 @@ def _cumsum(x, axis, dtype, reverse):
         inner = int(np.prod(x.shape[axis + 1:], dtype=np.int64))
         rows, block = x.size // cols, min(next_power_of_2(cols), 1024)
         tall = max(1, min(next_power_of_2(rows), (16384 if x.device.simulated else 1024) // block))
-        cumsum_kernel[(-(-rows // tall),)](x, y, rows, cols, inner, REVERSE=reverse, ACC=accumulator(x.dtype), ROWS=tall,
-                                           BLOCK=block, num_warps=4)
+        cumsum_kernel[(-(-rows // tall),)](x, y, rows, cols, inner, REVERSE=reverse, ACC=accumulator(x.dtype),
+                                           ROWS=tall, BLOCK=block, num_warps=4)
     return y
 
 

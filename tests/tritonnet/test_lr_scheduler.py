@@ -28,7 +28,7 @@ SCHEDULES = {
     "SequentialLR": lambda S, o: S.SequentialLR(o, [S.LinearLR(o, 0.1, total_iters=4), S.ExponentialLR(o, 0.9)], [5]),
     "ChainedScheduler": lambda S, o: S.ChainedScheduler([S.LinearLR(o, 0.1, total_iters=4), S.ExponentialLR(o, 0.9)]),
     "ReduceLROnPlateau": lambda S, o: S.ReduceLROnPlateau(o, patience=2, cooldown=1, min_lr=[1e-2, 0]),
-    "ReduceLROnPlateau-max-abs": lambda S, o: S.ReduceLROnPlateau(o, "max", 0.5, 1, threshold=0.1, threshold_mode="abs"),
+    "ReduceLROnPlateau-max": lambda S, o: S.ReduceLROnPlateau(o, "max", 0.5, 1, threshold=0.1, threshold_mode="abs"),
 }
 
 
@@ -77,7 +77,8 @@ def test_state_survives_a_round_trip(name):
     (lambda o: lr_scheduler.OneCycleLR(o, 1.0), ValueError, "total_steps"),
     (lambda o: lr_scheduler.OneCycleLR(o, 1.0, total_steps=-3), ValueError, "positive integer total_steps, but got -3"),
     (lambda o: lr_scheduler.OneCycleLR(o, [1.0], total_steps=3), ValueError, "expected 2 values"),
-    (lambda o: [s := lr_scheduler.OneCycleLR(o, 1.0, total_steps=2), *(s.step() for _ in range(4))], ValueError, "Tried to step"),
+    (lambda o: [s := lr_scheduler.OneCycleLR(o, 1.0, total_steps=2), *(s.step() for _ in range(4))],
+     ValueError, "Tried to step"),
     (lambda o: lr_scheduler.LambdaLR(o, [abs]), ValueError, "Expected 2 lr_lambdas, but got 1"),
     (lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=2), ValueError, "Factor"),
     (lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="up"), ValueError, "mode up is unknown"),

@@ -15,15 +15,15 @@ from tritonnet.tensor.creation import zeros_like
 class Adadelta(EachParameter):
     """Steps scaled by past steps and gradients. No fused kernel: a few launches per parameter."""
 
-    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *, capturable=False, maximize=False,
-                 differentiable=False):
+    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *, capturable=False,
+                 maximize=False, differentiable=False):
         number("learning rate", lr)
         number("rho value", rho, 0, 1 + 1e-12)
         number("epsilon value", eps)
         number("weight_decay value", weight_decay)
         super().__init__(params, dict(
-            lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize, capturable=capturable, foreach=foreach,
-            differentiable=differentiable))
+            lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize, capturable=capturable,
+            foreach=foreach, differentiable=differentiable))
 
     def start(self, p, group):
         super().start(p, group)

@@ -10,8 +10,8 @@ from tritonnet.tensor.creation import full_like
 class Adagrad(EachParameter):
     """Learning rates that shrink with the squares of past gradients. No fused kernel: a few launches per parameter."""
 
-    def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10, foreach=None, *,
-                 maximize=False, differentiable=False, fused=None):
+    def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10,
+                 foreach=None, *, maximize=False, differentiable=False, fused=None):
         number("learning rate", lr)
         number("lr_decay value", lr_decay)
         number("weight_decay value", weight_decay)

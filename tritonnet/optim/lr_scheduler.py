@@ -1,7 +1,7 @@
 """Learning-rate schedules with PyTorch's names and, step for step, its values.
 
-A scheduler sets `lr` of each parameter group when made and at each `step()`. Most compute the next rate from the current
-one, so that several may act on one optimizer.
+A scheduler sets `lr` of each parameter group when made and at each `step()`. Most compute the next rate from the
+current one, so that several may act on one optimizer.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from tritonnet.optim.optimizer import Optimizer
 
 __all__ = [
     "LRScheduler", "LambdaLR", "MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR",
-    "PolynomialLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "OneCycleLR", "ReduceLROnPlateau", "SequentialLR",
-    "ChainedScheduler",
+    "PolynomialLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "OneCycleLR", "ReduceLROnPlateau",
+    "SequentialLR", "ChainedScheduler",
 ]
 
 
@@ -240,7 +240,7 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Half cosines of T_0, T_0 T_mult, T_0 T_mult^2, … epochs, each from the initial lr. step(epoch) takes fractions."""
+    """Half cosines of T_0, T_0 T_mult, T_0 T_mult^2, … epochs, each from the initial lr."""
 
     def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1):
         if T_0 <= 0 or not isinstance(T_0, int):

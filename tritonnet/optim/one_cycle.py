@@ -81,11 +81,13 @@ class OneCycleLR(LRScheduler):
         if step > self.total_steps:
             raise ValueError(f"Tried to step {step} times. The specified number of total steps is {self.total_steps}")
         anneal, rates, start = cosine if self.anneal_strategy == "cos" else linear, [], 0.0
-        for end, low, high, momentum, momentum_after in self.phases:
-            if step <= end or end == self.phases[-1][0]:
+        for phase in self.phases:
+            end = phase[0]
+            if step <= end or phase is self.phases[-1]:
                 part = (step - start) / (end - start) if end != start else 1.0
                 break
             start = end
+        _, low, high, momentum, momentum_after = phase
         for group in self.optimizer.param_groups:
             rates.append(anneal(group[low], group[high], part))
             if self.cycle_momentum:

@@ -34,18 +34,8 @@ class Batch:
     """Parameters of one type and place that have gradients: their arrays, and per parameter the number of its group."""
 
     def __init__(self, first):
-        self.tensors, self.params, self.grads, self.groups, self.settings, self.first = [], [], [], [], [], first
-        self.last = None
-
-    def add(self, p, grad, group, settings):
-        """One more parameter; `settings` are what the step reads of its group."""
-        if group is not self.last:
-            self.last = group
-            self.settings.append(settings)
-        self.tensors.append(p)
-        self.params.append(p.array)
-        self.grads.append(grad)
-        self.groups.append(len(self.settings) - 1)
+        self.tensors, self.params, self.grads, self.groups, self.settings = [], [], [], [], []
+        self.first, self.last = first, None  # groups
 
 
 class Optimizer:
@@ -71,8 +61,8 @@ class Optimizer:
         group = dict(param_group)
         params = group["params"]
         if isinstance(params, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
-                            "in sets will change between runs. Please use a list instead.")
+            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of "
+                            "tensors in sets will change between runs. Please use a list instead.")
         group["params"] = params = [params] if isinstance(params, Tensor) else list(params)
         if params and isinstance(params[0], tuple):  # (name, parameter)
             group["param_names"] = [name for name, _ in params]
@@ -110,42 +100,58 @@ class Optimizer:
             if closure is not None:
                 loss = closure()
             mode.grad = False
-            for hook in list(self._step_hooks[0].values()):
-                hook(self, (closure,), {})
+            self.run_hooks(0, closure)
             self.update_all()
-            for hook in list(self._step_hooks[1].values()):
-                hook(self, (closure,), {})
+            self.run_hooks(1, closure)
         finally:
             mode.grad = before
         return loss
+
+    def run_hooks(self, which, closure):
+        """Call what was registered for before (0) or after (1) a step."""
+        hooks = self._step_hooks[which]
+        for hook in list(hooks.values()) if hooks else ():
+            hook(self, (closure,), {})
 
     def update_all(self):
         """Collect what has gradients by type and place, and run one fused step for each."""
         batches = {}
         for group in self.param_groups:
-            settings = None
+            kind = batch = None
             for p in group["params"]:
-                if p.grad is None:
+                grad = p.grad
+                if grad is None:
                     continue
-                if settings is None:
-                    settings, flags = self.settings(group), self.flags(group)
-                array, grad = p.array, p.grad.array
+                array, grad = p.array, grad.array
                 if grad.shape != array.shape:
                     raise RuntimeError(f"optimizer: gradient {list(grad.shape)} of a parameter {list(array.shape)}")
-                key = array.dtype, grad.dtype, getattr(array, "device", None), flags
-                batch = batches.get(key)
-                if batch is None:
-                    batch = batches[key] = Batch(group)
-                batch.add(p, grad, group, settings)
+                if kind is None or array.dtype is not kind[0] or grad.dtype is not kind[1] or array.device != kind[2]:
+                    kind = array.dtype, grad.dtype, array.device
+                    batch = self.batch(batches, group, kind)
+                batch.tensors.append(p)
+                batch.params.append(array)
+                batch.grads.append(grad)
+                batch.groups.append(len(batch.settings) - 1)
         for key, batch in batches.items():
             fused = None
-            if key[2] is not None:
+            if key[2] != "cpu":
                 fused = self.fused.get(key)
                 if fused is None:
                     fused = self.fused[key] = Fused()
             self.update(batch, batch.first, fused)
             for array in batch.params:
                 modified(array)
+
+    def batch(self, batches, group, kind):
+        """The batch for parameters of this group and kind: types of parameter and gradient, and place."""
+        key = *kind, self.flags(group)
+        found = batches.get(key)
+        if found is None:
+            found = batches[key] = Batch(group)
+        if found.last is not group:
+            found.last = group
+            found.settings.append(self.settings(group))
+        return found
 
     def settings(self, group):
         """The numbers of a group that the step reads; what of them may differ within one launch."""
@@ -179,8 +185,8 @@ class Optimizer:
         numbers = {id(p): i for i, p in enumerate(p for g in self.param_groups for p in g["params"])}
         return {
             "state": {numbers[id(p)]: s for p, s in self.state.items()},
-            "param_groups": [{**{k: v for k, v in g.items() if k != "params"}, "params": [numbers[id(p)] for p in g["params"]]}
-                             for g in self.param_groups],
+            "param_groups": [{**{k: v for k, v in g.items() if k != "params"},
+                              "params": [numbers[id(p)] for p in g["params"]]} for g in self.param_groups],
         }
 
     def load_state_dict(self, state_dict):
@@ -191,7 +197,8 @@ class Optimizer:
             raise ValueError("loaded state dict has a different number of parameter groups")
         for mine, theirs in zip(self.param_groups, groups):
             if len(mine["params"]) != len(theirs["params"]):
-                raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
+                raise ValueError("loaded state dict contains a parameter group that doesn't match the size of "
+                                 "optimizer's group")
         params = dict(zip(chain.from_iterable(g["params"] for g in groups),
                           chain.from_iterable(g["params"] for g in self.param_groups)))
         self.state = defaultdict(dict)

@@ -16,8 +16,8 @@ from tritonnet.optim.optimizer import Optimizer, number
 class RMSprop(Optimizer):
     """RMSprop, centered and with momentum if asked."""
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False, capturable=False,
-                 foreach=None, maximize=False, differentiable=False):
+    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False,
+                 capturable=False, foreach=None, maximize=False, differentiable=False):
         number("learning rate", lr)
         number("epsilon value", eps)
         number("momentum value", momentum)
@@ -28,8 +28,8 @@ class RMSprop(Optimizer):
             capturable=capturable, foreach=foreach, maximize=maximize, differentiable=differentiable))
 
     def settings(self, group):
-        return (number("learning rate", group["lr"]), group["alpha"], group["eps"], group["weight_decay"], group["momentum"],
-                group["maximize"])
+        return (number("learning rate", group["lr"]), group["alpha"], group["eps"], group["weight_decay"],
+                group["momentum"], group["maximize"])
 
     def flags(self, group):
         return group["centered"], group["momentum"] > 0

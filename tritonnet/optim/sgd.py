@@ -23,8 +23,8 @@ class SGD(Optimizer):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, dict(
-            lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov, maximize=maximize,
-            foreach=foreach, differentiable=differentiable, fused=fused))
+            lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
+            maximize=maximize, foreach=foreach, differentiable=differentiable, fused=fused))
 
     def settings(self, group):
         return (number("learning rate", group["lr"]), group["momentum"], group["dampening"], group["weight_decay"],
@@ -36,4 +36,5 @@ class SGD(Optimizer):
     def update(self, batch, group, fused):
         momentum, nesterov, dampened = self.flags(group)
         sgd_step(batch.params, batch.grads, self.slots(batch, "momentum_buffer") if momentum else None,
-                 self.slots(batch, "step", float32) if dampened else None, batch.groups, batch.settings, fused, nesterov)
+                 self.slots(batch, "step", float32) if dampened else None, batch.groups, batch.settings, fused,
+                 nesterov)

@@ -81,13 +81,14 @@ class Convert:
         return False
 
     def numpy(self, *, force=False):
-        """The NumPy array that shares this tensor's memory. force=True detaches and copies from the device if needed."""
+        """The NumPy array that shares this tensor's memory. force=True detaches, and copies from a device."""
         if force:
             return arrays.to_host(self.array)
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if not is_host(self.array):
-            raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+            raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
+                            "tensor to host memory first.")
         return self.array
 
     def __array__(self, dtype=None, copy=None):
@@ -198,7 +199,8 @@ def of_legacy_name(tensor, name):
     bare = name.removeprefix("torch.").removeprefix("tritonnet.")
     kind = bare.removeprefix("cuda.").removesuffix("Tensor")
     if kind not in LEGACY:
-        raise ValueError(f"invalid type: {name!r}: expected one such as 'torch.FloatTensor' or 'torch.cuda.FloatTensor'")
+        raise ValueError(f"invalid type: {name!r}: expected one such as 'torch.FloatTensor' or "
+                         "'torch.cuda.FloatTensor'")
     cast = tensor._cast(LEGACY[kind])
     return cast.cuda() if bare.startswith("cuda.") else cast.cpu()
 

@@ -115,7 +115,8 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
         if dim is None:
             return Size(self.array.shape)
         if not -self.ndim <= dim < self.ndim:
-            raise IndexError(f"Dimension out of range (expected to be in range of [{-self.ndim}, {self.ndim - 1}], but got {dim})")
+            raise IndexError(f"Dimension out of range (expected to be in range of [{-self.ndim}, {self.ndim - 1}], "
+                             f"but got {dim})")
         return self.array.shape[dim]
 
     def dim(self):
@@ -213,8 +214,9 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
         if requires_grad and self.array.dtype not in FLOATS:
             raise RuntimeError(f"only Tensors of floating point dtype can require gradients, this one is {self.dtype}")
         if not requires_grad and self.node is not None:
-            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                               "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().")
+            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a "
+                               "computed variable in a subgraph that doesn't require differentiation use "
+                               "var_no_grad = var.detach().")
         self.requires_grad = bool(requires_grad)
         return self
 
@@ -257,13 +259,15 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
             if self.requires_grad and self.node is None:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
             if self.base is not None and self.base.root.requires_grad and self.base.root.node is None:
-                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place "
+                                   "operation.")
 
     def _become(self, out):
         """Take over the value and the history of `out`, keeping memory, shape and element type."""
         mine, new = self.array, out.array
         if new.shape != mine.shape:
-            raise RuntimeError(f"output with shape {list(mine.shape)} doesn't match the broadcast shape {list(new.shape)}")
+            raise RuntimeError(f"output with shape {list(mine.shape)} doesn't match the broadcast shape "
+                               f"{list(new.shape)}")
         if new.dtype != mine.dtype:
             if category(new.dtype) > category(mine.dtype) and not (mine.dtype == bool_ and new.dtype == bool_):
                 raise RuntimeError(f"result type {out.dtype} can't be cast to the desired output type {self.dtype}")
@@ -277,7 +281,8 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
 
     def __deepcopy__(self, memo):
         if self.node is not None:
-            raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.")
+            raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                               "protocol at the moment.")
         if id(self) not in memo:
             copied = memo[id(self)] = self._like(self.array.copy())
             copied.requires_grad = self.requires_grad

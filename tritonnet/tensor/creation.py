@@ -22,7 +22,7 @@ __all__ = [
 
 
 def _host_array(data, dtype=None):
-    """A NumPy array of nested lists, arrays, tensors or numbers, Python floats as the default type unless one is asked."""
+    """A NumPy array of nested lists, arrays, tensors or numbers, Python floats as the default type or the one asked."""
     if isinstance(data, np.ndarray):
         dt.from_numpy_dtype(data.dtype)
         return data if all(s >= 0 for s in data.strides) else data.copy()
@@ -53,7 +53,9 @@ def _has_numpy_floats(data):
     """Whether nested lists hold NumPy values, which keep their type, rather than Python floats."""
     while isinstance(data, (list, tuple)) and data:
         data = data[0]
-    return isinstance(data, (np.ndarray, np.generic)) or hasattr(data, "__array__") and data.dtype in (np.float64, dt.float64)
+    if isinstance(data, (np.ndarray, np.generic)):
+        return True
+    return hasattr(data, "__array__") and data.dtype in (np.float64, dt.float64)
 
 
 def _culprit(data):

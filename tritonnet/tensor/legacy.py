@@ -22,4 +22,5 @@ def constructor(name, place="cpu"):
     kind = name.removesuffix("Tensor")
     if not name.endswith("Tensor") or kind not in LEGACY:
         raise AttributeError(f"no tensor type {name!r}: expected one of {', '.join(k + 'Tensor' for k in LEGACY)}")
-    return _Typed(name, (), {"dtype": LEGACY[kind], "place": place, "__doc__": f"Tensors of {LEGACY[kind]} on {place}."})
+    doc = f"Tensors of {LEGACY[kind]} on {place}."
+    return _Typed(name, (), {"dtype": LEGACY[kind], "place": place, "__doc__": doc})

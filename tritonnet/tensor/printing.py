@@ -42,7 +42,7 @@ class _Formatter:
         if finite.size:
             low, high = finite.min(), finite.max()
             self.int_mode = bool(np.all(finite == np.ceil(finite)))
-            self.sci = high / low > 1000 or high > 1e8 or low < 1e-4 if not self.int_mode else high / low > 1000 or high > 1e8
+            self.sci = high / low > 1000 or high > 1e8 or not self.int_mode and low < 1e-4
         if options.sci_mode is not None:
             self.sci = options.sci_mode
         values = shown[np.isfinite(shown) & (shown != 0)].ravel()
@@ -135,5 +135,4 @@ def text(tensor):
             out, length = f"{out},\n{' ' * indent}{s}", indent + len(s)
         else:
             out, length = f"{out}, {s}", length + len(s) + 2
-    out = f"{name}{out})"
-    return out
+    return f"{name}{out})"

@@ -74,7 +74,8 @@ def _extreme(name, whole, along, pairwise):
         return ValuesAndIndices(*along.apply(x, dim, keepdim or keepdims))
 
     extreme.__name__ = name
-    extreme.__doc__ = f"{name}(x): the {name}imum of all; {name}(x, dim): (values, indices); {name}(x, other): of each pair."
+    extreme.__doc__ = (f"{name}(x): the {name}imum of all; {name}(x, dim): (values, indices); "
+                       f"{name}(x, other): of each pair.")
     return extreme
 
 
@@ -112,12 +113,14 @@ def std(x, dim=None, unbiased=None, keepdim=False, *, correction=None, axis=None
 
 def var_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """(var, mean)."""
-    return var(x, dim, unbiased, keepdim, correction=correction), mean(x, None if isinstance(dim, bool) else dim, keepdim)
+    whole = isinstance(dim, bool)
+    return var(x, dim, unbiased, keepdim, correction=correction), mean(x, None if whole else dim, keepdim)
 
 
 def std_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """(std, mean)."""
-    return std(x, dim, unbiased, keepdim, correction=correction), mean(x, None if isinstance(dim, bool) else dim, keepdim)
+    whole = isinstance(dim, bool)
+    return std(x, dim, unbiased, keepdim, correction=correction), mean(x, None if whole else dim, keepdim)
 
 
 def logsumexp(x, dim, keepdim=False):

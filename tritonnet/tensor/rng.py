@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from tritonnet import dtypes as dt
@@ -175,7 +174,8 @@ def bernoulli(x, p=None, *, generator=None):
 def normal(mean, std=None, size=None, *, generator=None, dtype=None, device=None):
     """Normal numbers: of one mean and deviation in a shape, or of means and deviations per element."""
     if size is not None:
-        return make(kernels.normal(_new((size,), dtype, device), float(mean), float(1 if std is None else std), _inner(generator)))
+        deviation = float(1 if std is None else std)
+        return make(kernels.normal(_new((size,), dtype, device), float(mean), deviation, _inner(generator)))
     like = mean if hasattr(mean, "array") else std
     std = 1.0 if std is None else std
     return (mean + std * like.new_empty(tuple(like.shape)).normal_(generator=generator)).detach()
@@ -193,8 +193,8 @@ def multinomial(weights, num_samples, replacement=False, *, generator=None):
     rows = np.atleast_2d(host)
     if (rows.sum(axis=1) <= 0).any():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    source = (_inner(generator) or kernels.default_generator()).numpy if generator is None or generator.inner.device is None \
-        else kernels.default_generator().numpy
+    on_host = generator is not None and generator.inner.device is None
+    source = (generator.inner if on_host else kernels.default_generator()).numpy
     drawn = np.stack([source.choice(rows.shape[1], num_samples, replacement, row / row.sum()) for row in rows])
     out = drawn.astype(np.int64).reshape(*host.shape[:-1], num_samples)
     return make(out if arrays.is_host(weights.array) else arrays.to_device(out, weights.array.device))
@@ -217,7 +217,8 @@ class Rng:
 
     def uniform_(self, a=0.0, b=1.0, *, generator=None, **bounds):
         """Uniform numbers from [a, b)."""
-        return self._fill_random(kernels.uniform, float(bounds.get("from", a)), float(bounds.get("to", b)), generator=generator)
+        low, high = float(bounds.get("from", a)), float(bounds.get("to", b))
+        return self._fill_random(kernels.uniform, low, high, generator=generator)
 
     def normal_(self, mean=0.0, std=1.0, *, generator=None):
         """Normal numbers."""
@@ -237,7 +238,7 @@ class Rng:
         """Exponentially distributed numbers of rate lambd."""
         unit = arrays.empty_like(self.array)
         kernels.uniform(unit, generator=_inner(generator))
-        return self._derived((make(unit).neg().log1p() * (-1.0 / lambd)))
+        return self._derived(make(unit).neg().log1p() * (-1.0 / lambd))
 
     def log_normal_(self, mean=1.0, std=2.0, *, generator=None):
         """exp of normal numbers."""
