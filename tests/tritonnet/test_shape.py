@@ -222,6 +222,14 @@ def test_views_share_memory_and_history():
         assert y.sum().item() == before + count
 
 
+def test_diagonals_are_filled_in_place():
+    x = tritonnet.ones(2, 3, requires_grad=True)
+    y = (x * 2).fill_diagonal_(5.0)
+    assert y.tolist() == [[5, 2, 2], [2, 5, 2]]
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 2, 2], [2, 0, 2]]
+
+
 def test_reinterpreted_types():
     x = tritonnet.tensor([1.0, -2.0])
     assert x.view(tritonnet.int32).tolist() == [0x3F800000, -0x40000000]

@@ -28,6 +28,7 @@ class Shape:
     dsplit, hsplit, vsplit = join.dsplit, join.hsplit, join.vsplit
 
     diag, diag_embed, diagflat = arrange.diag, arrange.diag_embed, arrange.diagflat
+    fill_diagonal_ = arrange.fill_diagonal_
     flip, fliplr, flipud, roll, rot90 = arrange.flip, arrange.fliplr, arrange.flipud, arrange.roll, arrange.rot90
     repeat, repeat_interleave, tile = arrange.repeat, arrange.repeat_interleave, arrange.tile
     tril, triu = arrange.tril, arrange.triu

@@ -162,6 +162,14 @@ def diag(input, diagonal=0):
 _diagonal = diagonal  # the parameters called so hide it
 
 
+def fill_diagonal_(self, fill_value, wrap=False):
+    """The main diagonal of a matrix becomes `fill_value`, in place."""
+    if self.ndim != 2 or wrap:
+        raise NotImplementedError(f"fill_diagonal_: only matrices and wrap=False are offered, got {self.ndim}-D")
+    _diagonal(self).fill_(fill_value)
+    return self
+
+
 def diagflat(input, offset=0):
     """The matrix with all elements on its diagonal."""
     return diag_embed(input.reshape(-1), offset)
