@@ -19,10 +19,11 @@ from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.elementwise import host
 from tritonnet.kernels.elementwise.definitions import BOOL, FLOAT, LOGICAL
-from tritonnet.kernels.elementwise.numpy_functions import FUNCTIONS
+from tritonnet.kernels.elementwise.numpy_functions import BITS, FUNCTIONS
 
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tritonnet\.kernels\.elementwise")
 
+SMALL_CHOICE = 1 << 13  # bytes up to which np.where is as fast as arithmetic on bits
 KNOWN: dict = {}  # name of a type -> {number: array without dimensions}
 ZEROS = {np.dtype(name): np.zeros((), name) for name in ("float32", "float64", "int64")}
 
@@ -34,7 +35,7 @@ def compiled(op):
     out = ", out" if one else ""
     inputs, params = "".join(n + ", " for n in program.inputs), "".join(p + ", " for p in program.params)
     scope = {"op": op, "planned": op.planned, "ndarray": np.ndarray, "DeviceArray": DeviceArray, "asarray": np.asarray,
-             "dense": host.dense, "as_array": as_array, "boolean": bool_, "program": program,
+             "dense": host.dense, "as_array": as_array, "boolean": bool_, "program": program, "keep": keep,
              "dtypes": dtypes, "__name__": __name__} | FUNCTIONS
     types = _types(op)
     scope["types"] = [np.dtype(t) for t in types]
@@ -66,18 +67,19 @@ def _types(op):
 def _small(op, types, scope, one):
     """For arrays that are all below `host.SMALL` bytes and of one type; then the same for numbers beside arrays."""
     lines, program = [], op.program
+    limit = SMALL_CHOICE if any("where(" in with_arrays(t, bool_, {}) for t in program.results.values()) else host.SMALL
     plain = [n for n in program.inputs if n not in program.conditions]
-    conditions = [f"type({n}) is ndarray and {n}.dtype is boolean and {n}.nbytes < {host.SMALL}"
+    conditions = [f"type({n}) is ndarray and {n}.dtype is boolean and {n}.nbytes < {limit}"
                   for n in program.conditions]
     for numbers in (False, True)[:min(len(plain), 2)] if types else ():
         if numbers:
             number = "type({0}) is int or type({0}) is float" + (" and d is not int64" if "int64" in types else "")
-            fits = [f"({n}.nbytes < {host.SMALL} and {n}.dtype is d if type({n}) is ndarray else {number.format(n)})"
+            fits = [f"({n}.nbytes < {limit} and {n}.dtype is d if type({n}) is ndarray else {number.format(n)})"
                     for n in plain]
             lines += [f"    d = {' else '.join(f'{n}.dtype if type({n}) is ndarray' for n in plain)} else None",
                       f"    if {' and '.join(fits + conditions)}:"]
         else:
-            fits = [f"type({n}) is ndarray" for n in plain] + [f"{n}.nbytes < {host.SMALL}" for n in plain]
+            fits = [f"type({n}) is ndarray" for n in plain] + [f"{n}.nbytes < {limit}" for n in plain]
             lines += [f"    if {' and '.join(fits + conditions)}:",
                       f"        d = {plain[0]}.dtype",
                       f"        if {' and '.join(f'{n}.dtype is d' for n in plain[1:]) or 'True'}:"]
@@ -153,6 +155,22 @@ def with_arrays(text, dtype, scope):
         def visit_Constant(self, node):
             name = f"{dtype.name}_{len(scope)}"
             scope[name] = np.array(node.value, dtype)
-            return ast.copy_location(ast.Name(name, ast.Load()), node)
+            return ast.Name(name, ast.Load())
+
+        def visit_Call(self, node):
+            if node.func.id == "where":
+                condition, a, b = node.args
+                if ast.unparse(b) == "0":
+                    node = ast.Call(ast.Name("keep", ast.Load()), [condition, a], [])
+                elif ast.unparse(a) == "0":
+                    node = ast.Call(ast.Name("keep", ast.Load()), [ast.UnaryOp(ast.Invert(), condition), b], [])
+            return self.generic_visit(node)
 
     return "; ".join(ast.unparse(Name().visit(ast.parse(part.strip()))) for part in text.split(";"))
+
+
+def keep(condition, a):
+    """a where the condition holds, else 0."""
+    if type(a) is np.ndarray and type(condition) is np.ndarray:
+        return np.multiply(a.view(BITS[a.itemsize]), condition).view(a.dtype)
+    return np.where(condition, a, ZEROS[a.dtype])

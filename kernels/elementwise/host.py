@@ -17,7 +17,7 @@ from tritonnet.kernels.elementwise.layout import broadcast, memory_order, steps
 from tritonnet.kernels.elementwise.numpy_functions import CAREFUL, FUNCTIONS
 from tritonnet.kernels.runtime import host
 
-SMALL = 1 << 16  # bytes
+SMALL = 1 << 17  # bytes: what malloc takes from its heap
 NOTHING = contextlib.nullcontext()
 
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from tritonnet.kernels.elementwise.special import erf, erfc, normal_cdf
 
-_BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
+BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 
 
 def _bits(a, like):
     """The elements of an array, or a number, as integers of the size of `like`'s elements."""
     a = a if isinstance(a, np.ndarray) else np.array(a, like.dtype)
-    return a.view(_BITS[a.dtype.itemsize])
+    return a.view(BITS[a.dtype.itemsize])
 
 
 def _is_zero(a):
