@@ -79,7 +79,7 @@ def index_get_mirror(x, key):
 # kernel
 
 
-@kernel(bytes=lambda index, out: 2 * out.nbytes + index.nbytes, do_not_specialize=(
+@kernel(flops=lambda: 0, bytes=lambda index, out: 2 * out.nbytes + index.nbytes, do_not_specialize=(
     "n", "wrap", "step", "x0", "x1", "x2", "x3", "i0", "i1", "i2", "i3", "poison"))
 def gather_kernel(
     x, index, out, rows: tl.int64, cols: tl.int64, n: tl.int64, wrap: tl.int64, step: tl.int64, n1, n2,

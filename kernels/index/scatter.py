@@ -106,7 +106,8 @@ def sources(e, order, inside, k, n1, n2, e0, e1, e2, FLAT: tl.constexpr):
 STRIDES = ("k", "e0", "e1", "e2", "x0", "x1", "x2", "v0", "v1", "v2")
 
 
-@kernel(bytes=lambda keys, rest, v: keys.nbytes + 2 * keys.size * rest * v.itemsize, do_not_specialize=STRIDES)
+@kernel(flops=lambda: 0, do_not_specialize=STRIDES,
+        bytes=lambda keys, rest, v: keys.nbytes + 2 * keys.size * rest * v.itemsize)
 def put_kernel(
     x, keys, order, v, count: tl.int64, k: tl.int64, n1, n2, e0: tl.int64, e1: tl.int64, e2: tl.int64,
     rest, r1, r2, x0: tl.int64, x1: tl.int64, x2: tl.int64, v0: tl.int64, v1: tl.int64, v2: tl.int64,
