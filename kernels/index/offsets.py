@@ -39,8 +39,11 @@ def bounded(index, n, wrap):
     return index, (index >= 0) & (index < n)
 
 
-@kernel(flops=lambda: 0, bytes=lambda i, j, out: out.nbytes + i.nbytes + (0 if j is None else j.nbytes), do_not_specialize=(
-    "p0", "p1", "p2", "i0", "i1", "i2", "n_i", "step_i", "j0", "j1", "j2", "n_j", "step_j", "skip"))
+NUMBERS = ("p0", "p1", "p2", "i0", "i1", "i2", "n_i", "step_i", "j0", "j1", "j2", "n_j", "step_j", "skip")
+
+
+@kernel(flops=lambda: 0, bytes=lambda i, j, out: out.nbytes + sum(a.nbytes for a in (i, j) if a is not None),
+        do_not_specialize=NUMBERS)
 def offsets_kernel(
     base, i, j, out, size: tl.int64, n1, n2, p0: tl.int64, p1: tl.int64, p2: tl.int64,
     i0: tl.int64, i1: tl.int64, i2: tl.int64, n_i: tl.int64, step_i: tl.int64,
