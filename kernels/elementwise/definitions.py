@@ -51,6 +51,7 @@ where_like, prelu_like = _operation(("c", "x", "y"), "z"), _operation(("x", "w")
 LN2, LN10, TWO_OVER_SQRT_PI = "0.6931471805599453", "2.302585092994046", "1.1283791670955126"
 INV_SQRT_2PI, SQRT_2_OVER_PI = "0.3989422804014327", "0.7978845608028654"  # the one is half of the other
 SELU_SCALE, SELU_ALPHA_SCALE = "1.0507009873554805", "1.7580993408473766"
+ZERO = "where(dy == dy, 0, 0)"  # also where dy is infinite
 GELU_TANH = f"tanh({SQRT_2_OVER_PI} * (x + 0.044715 * x * x * x))"
 
 NO_MINUS = ("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
@@ -62,7 +63,7 @@ OPERATIONS = {
     # arithmetic
     "neg": unary(y="-x", dx="-dy", accepts=NUMBERS, refusal=NO_NEGATION),
     "abs": unary(y="abs(x)", dx="dy * sign(x)", accepts=NUMBERS),
-    "sign": unary(y="sign(x)", dx="dy * 0"),
+    "sign": unary(y="sign(x)", dx=ZERO),
     "square": unary(y="x * x", dx="dy * (2 * x)", accepts=NUMBERS),
     "reciprocal": unary(y="divide(1.0, x)", dx="-dy * y * y", result=FLOAT),
     "sqrt": unary(y="sqrt(x)", dx="dy / (2 * y)", result=FLOAT),
@@ -80,7 +81,8 @@ OPERATIONS = {
                       dy="where(y < x, 0, where(x == y, dz * 0.5, dz))"),
     "minimum": binary(z="minimum(x, y)", dx="where(x > y, 0, where(x == y, dz * 0.5, dz))",
                       dy="where(y > x, 0, where(x == y, dz * 0.5, dz))"),
-    "copysign": binary(z="copysign(x, y)", dx="where(x == 0, 0, where(x == z, dz, -dz))", dy="dz * 0", result=FLOAT),
+    "copysign": binary(z="copysign(x, y)", dx="where(x == 0, 0, where(x == z, dz, -dz))", dy="where(dz == dz, 0, 0)",
+                       result=FLOAT),
     "lerp": lerp_like(z="where(w < 0.5, x + w * (y - x), y - (y - x) * (1 - w))", dx="dz * (1 - w)", dy="dz * w",
                       dw="dz * (y - x)", accepts=FLOATS),
     # exponentials, logarithms
@@ -145,10 +147,10 @@ OPERATIONS = {
     "prelu": prelu_like(z="where(x > 0, x, w * x)", dx="where(x > 0, dz, w * dz)", dw="where(x > 0, 0, x * dz)",
                         accepts=FLOATS),
     # rounding
-    "floor": unary(y="floor(x)", dx="dy * 0", accepts=NUMBERS),
-    "ceil": unary(y="ceil(x)", dx="dy * 0", accepts=NUMBERS),
-    "round": unary(y="round(x)", dx="dy * 0", accepts=NUMBERS),
-    "trunc": unary(y="trunc(x)", dx="dy * 0", accepts=NUMBERS),
+    "floor": unary(y="floor(x)", dx=ZERO, accepts=NUMBERS),
+    "ceil": unary(y="ceil(x)", dx=ZERO, accepts=NUMBERS),
+    "round": unary(y="round(x)", dx=ZERO, accepts=NUMBERS),
+    "trunc": unary(y="trunc(x)", dx=ZERO, accepts=NUMBERS),
     "frac": unary(y="x - trunc(x)", dx="dy", accepts=FLOATS),
     # choice
     "where": where_like(z="where(c, x, y)", dx="where(c, dz, 0)", dy="where(c, 0, dz)"),

@@ -22,6 +22,14 @@ def test_relu_gradient_of_infinities_and_nan(size):
 
 
 @pytest.mark.parametrize("size", [5, 40_000])
+def test_steps_have_no_slope(size, simulated):
+    dy = np.resize(np.array([np.inf, -2.0, np.nan], np.float32), size)
+    for name in ("floor", "ceil", "round", "trunc", "sign"):
+        np.testing.assert_array_equal(getattr(e, f"{name}_backward")(dy), np.zeros_like(dy))
+    np.testing.assert_array_equal(e.floor_backward(to_device(dy[:5], simulated)).numpy(), np.zeros(5))
+
+
+@pytest.mark.parametrize("size", [5, 40_000])
 def test_nan_spreads_through_extremes_and_limits(size, simulated):
     x = np.resize(np.array([np.nan, 1.0, 2.0, -np.inf, np.nan], np.float32), size)
     y = np.resize(np.array([1.0, np.nan, 0.5, 3.0, np.nan], np.float32), size)
