@@ -76,7 +76,7 @@ def tile_of(device, rows: int, cols: int, along_rows: bool = False, widest: int 
     if along_rows and rows > 1:
         block = min(wide, 128)
         return {"ROWS": max(1, min(tall, 4096 // block)), "BLOCK": block, "num_warps": 4}
-    block = wide if wide <= widest else 8192
+    block = wide if wide <= widest else 4096
     if block <= 256:
         return {"ROWS": max(1, min(tall, 1024 // block, 64)), "BLOCK": block, "num_warps": 4 if block * tall > 512 else 1}
     if block <= 2048:

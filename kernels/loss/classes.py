@@ -11,6 +11,8 @@ the host and gives NaN on a device. Smoothing: Szegedy et al. 2016, section 7.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from tritonnet.kernels.arrays import contiguous, empty, full, is_host
@@ -30,7 +32,7 @@ def _labels(target, shape, classes, ignore):
     if t.size == 0:
         return t, None
     keep = None
-    if t.min() < 0 or t.max() >= classes:
+    if _outside(t, classes):
         keep = t != ignore
         wrong = keep & ((t < 0) | (t >= classes))
         if wrong.any():
@@ -42,8 +44,47 @@ def _labels(target, shape, classes, ignore):
     return t, keep
 
 
+def _outside(t, classes):
+    """Whether any label is no class; negative ones are large without their sign."""
+    return np.maximum.reduce(t.view(f"u{t.itemsize}"), axis=None) >= classes
+
+
+@functools.lru_cache(maxsize=64)
+def _starts(rows, classes):
+    """Where each row begins."""
+    return np.arange(rows) * classes
+
+
+def _small_plain(x, t, reduction, gradient, logits):
+    """A small (rows, C) with one label per row, all of them classes, without weights: as few calls as will do."""
+    rows, classes = x.shape
+    at = _starts(rows, classes) + t
+    scale = x.dtype.type(1 / rows if reduction == "mean" else 1)
+    v = x
+    if logits:
+        v = x - np.maximum.reduce(x, axis=1, keepdims=True)
+        d = np.exp(v)
+        total = d @ np.ones(classes, x.dtype)
+    losses = -v.reshape(-1).take(at)
+    if logits:
+        losses += np.log(total)
+    loss = losses if reduction == "none" else np.asarray(np.add.reduce(losses) * scale)
+    if not gradient:
+        return loss, None
+    if logits:
+        d *= (scale / total)[:, None]
+    else:
+        d = np.zeros(x.shape, x.dtype)
+    d.reshape(-1)[at] -= scale
+    return loss, d
+
+
 def class_loss_mirror(x, target, weight, ignore, reduction, smoothing, gradient, logits):
     axis, acc = min(1, x.ndim - 1), accumulator(x.dtype)
+    if (x.ndim == 2 and 0 < x.size <= PIECE and weight is None and not smoothing and x.dtype is acc and x.flags.c_contiguous
+            and target.dtype.kind in "iu" and not 0 <= ignore < x.shape[1] and not _outside(target, x.shape[1])):
+        with np.errstate(all="ignore"):
+            return _small_plain(x, target, reduction, gradient, logits)
     source = host_rows(x, axis)
     classes, shape = source.shape[1], source.shape[:1] + source.shape[2:]
     every = None if weight is None else weight.astype(acc).reshape(-1, *[1] * (source.ndim - 2))

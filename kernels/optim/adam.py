@@ -15,37 +15,47 @@ import math
 import numpy as np
 
 from tritonnet.kernels.arrays import empty, is_host
+from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import jit, kernel, libdevice, tl
 from tritonnet.kernels.optim.host import each
 from tritonnet.kernels.optim.table import over_chunk, put, value
 
 
-def adam_mirror(p, g, m, v, largest, t, lr, beta1, beta2, eps, weight_decay, maximize, decoupled):
-    """One parameter, in place; t: the number of this step. largest: v so far, or None."""
+def adam_factors(t, lr, beta1, beta2, eps, weight_decay, maximize, decoupled, dtype):
+    """What step number t multiplies with: the same for all parameters of a group."""
+    return (
+        np.array(1 - lr * weight_decay if decoupled else weight_decay, dtype), np.array(1 - beta1, dtype),
+        np.array(beta2, dtype), np.array(1 - beta2, dtype), np.array(1 / math.sqrt(1 - beta2**t), dtype),
+        np.array(eps, dtype), np.array(lr / (1 - beta1**t), dtype))
+
+
+def adam_mirror(p, g, m, v, largest, factors, weight_decay, maximize, decoupled):
+    """One parameter, in place; factors: of `adam_factors`. largest: v so far, or None."""
+    decay, new1, old2, new2, correction, eps, rate = factors
     if maximize:
         g = -g
     if weight_decay:
         if decoupled:
-            np.multiply(p, 1 - lr * weight_decay, out=p)
+            np.multiply(p, decay, p)
         else:
-            g = g + weight_decay * p
+            g = g + decay * p
     s = empty(p.shape, p.dtype, p)
-    np.subtract(g, m, out=s)
-    np.multiply(s, 1 - beta1, out=s)
-    np.add(m, s, out=m)
-    np.multiply(g, g, out=s)
-    np.multiply(s, 1 - beta2, out=s)
-    np.multiply(v, beta2, out=v)
-    np.add(v, s, out=v)
+    np.subtract(g, m, s)
+    np.multiply(s, new1, s)
+    np.add(m, s, m)
+    np.multiply(g, g, s)
+    np.multiply(s, new2, s)
+    np.multiply(v, old2, v)
+    np.add(v, s, v)
     if largest is not None:
         np.maximum(largest, v, out=largest)
         v = largest
-    np.sqrt(v, out=s)
-    np.multiply(s, 1 / math.sqrt(1 - beta2**t), out=s)
-    np.add(s, eps, out=s)
-    np.divide(m, s, out=s)
-    np.multiply(s, lr / (1 - beta1**t), out=s)
-    np.subtract(p, s, out=p)
+    np.sqrt(v, s)
+    np.multiply(s, correction, s)
+    np.add(s, eps, s)
+    np.divide(m, s, s)
+    np.multiply(s, rate, s)
+    np.subtract(p, s, p)
 
 
 @jit
@@ -96,10 +106,15 @@ def adam_step(params, grads, means, squares, largest, steps, groups, settings, f
     fused: a `Fused`, on a device.
     """
     if is_host(params[0]):
+        known = {}
         for i, p in enumerate(params):
             steps[i] += 1
-            each(adam_mirror, (p, grads[i], means[i], squares[i], None if largest is None else largest[i]),
-                 float(steps[i]), *settings[groups[i]], adamw)
+            row, key = settings[groups[i]], (groups[i], float(steps[i]))
+            factors = known.get(key)
+            if factors is None:
+                factors = known[key] = adam_factors(key[1], *row, adamw, accumulator(p.dtype))
+            each(adam_mirror, (p, grads[i], means[i], squares[i], None if largest is None else largest[i]), factors,
+                 row[4], row[5], adamw)
         return
     columns = (params, grads, means, squares) + (() if largest is None else (largest,))
     fused.launch(adam_kernel, columns, groups, [adam_row(*row) for row in settings], steps, scale, found,

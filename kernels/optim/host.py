@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from tritonnet.kernels.dtypes import HALVES, float32
@@ -9,6 +11,12 @@ from tritonnet.kernels.runtime.host import SPLIT, parallel
 
 SMALL = 1 << 14  # elements up to which nothing is cut
 ALONE, TOGETHER = 1 << 14, 1 << 16  # elements per piece on one thread and on several
+
+
+@functools.lru_cache(maxsize=64)
+def scalar(value, dtype):
+    """A number as NumPy takes it in the least time."""
+    return np.array(value, dtype)
 
 
 def each(update, arrays, *settings):

@@ -13,7 +13,7 @@ import numpy as np
 
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.kernel import jit, kernel, tl
-from tritonnet.kernels.optim.host import each
+from tritonnet.kernels.optim.host import SMALL, each, scalar
 from tritonnet.kernels.optim.table import over_chunk, put, value
 
 
@@ -70,6 +70,9 @@ def sgd_step(params, grads, buffers, steps, groups, settings, fused=None, nester
     if is_host(params[0]):
         for i, (p, g) in enumerate(zip(params, grads)):
             lr, momentum, dampening, weight_decay, maximize = settings[groups[i]]
+            if buffers is None and not weight_decay and not maximize and p.size <= SMALL and p.itemsize >= 4:
+                np.subtract(p, np.multiply(g, scalar(lr, p.dtype)), p)  # most steps of small models
+                continue
             first = False
             if steps is not None:
                 first = steps[i] == 0
