@@ -2,7 +2,8 @@
 
 One JSON file per device, shipped in `kernels/tuned/` and, in front of it, in the user's cache:
 
-    {"gemm_kernel": {"source": "9f3c1a…", "float16/4096x4096x4096": {"BLOCK_M": 128, …, "num_warps": 8, "us": 174, "mhz": 1980}}}
+    {"gemm_kernel": {"source": "9f3c1a…",
+                     "float16/1x4096x4096x4096": {"BLOCK_M": 128, …, "num_warps": 8, "us": 174, "mhz": 1980}}}
 
 An entry counts only for the kernel it was measured with: `source` is the hash of the kernel's text. What is not a
 constexpr or an option of a launch (us, mhz, date, …) is there to be read by people.

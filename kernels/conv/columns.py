@@ -1,4 +1,4 @@
-"""Convolution on the host, fast: a block of columns that stays in the cache, one product per block, images over threads
+"""Convolution on the host, fast: columns that stay in the cache, a product per block of them, images over the threads.
 
 Columns keep the wrap-around: with image rows of pitch P = W + padding, one border serves a row's end and the next row's
 start, and the column of a tap (r, s) is one contiguous run of the padded image, from (r dh) P + s dw on. The result has
@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+
 from tritonnet.kernels.runtime import host
 
 BLOCK = 1 << 20              # bytes of columns: half of a core's L2
@@ -81,7 +82,7 @@ class Block:
     __slots__ = ("images", "length", "rows", "taps", "cols", "kept", "tiles", "products")
 
     def __init__(self, shape, images, rows, memory, result):
-        (G, K, _), C, O = memory.shape, shape.C // shape.groups, shape.O // shape.groups
+        G, C = shape.groups, shape.C // shape.groups
         self.length = (rows - 1) * shape.pitch + shape.Q             # one image's
         inner, size = images * self.length, memory.itemsize
         self.cols = memory[:, :, :inner]
@@ -199,15 +200,15 @@ class Pixels:
         self.shape, self.pitch = shape, shape.pitch
         self.memory = host.empty((images * ((rows - 1) * self.pitch + shape.W) * shape.C,), dtype)
         self.memory.fill(0)
-        self.images = None
+        self.filled_last = None
 
     def filled(self, x, length):
         """Write the images x (n, C, rows, W), L = length."""
         n, C, rows, W = x.shape
         G, size = self.shape.groups, x.itemsize
-        if self.images not in (None, (n, length)):       # other gaps than before
+        if self.filled_last not in (None, (n, rows, length)):        # other gaps than before
             self.memory.fill(0)
-        self.images, c = (n, length), C // G
+        self.filled_last, c = (n, rows, length), C // G
         pixels = self.memory[:n * length * C].reshape(G, n * length, c)
         inside = np.ndarray((n, G, c, rows, W), x.dtype, self.memory, 0,
                             (length * c * size, n * length * c * size, size, self.pitch * c * size, c * size))
@@ -217,8 +218,7 @@ class Pixels:
 
 def rows_without_packing(rows, work):
     """The largest divisor of `rows` whose products of `work` multiply-adds a row are small; all of them if too few."""
-    few = next((n for n in range(min(rows, SMALL // max(1, work)), 15, -1) if rows % n == 0), rows)
-    return few
+    return next((n for n in range(min(rows, SMALL // max(1, work)), 15, -1) if rows % n == 0), rows)
 
 
 def flipped(w, groups):

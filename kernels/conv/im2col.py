@@ -10,6 +10,7 @@ the fast kernels compute without ever storing them.
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays import DeviceArray, contiguous, is_host
 from tritonnet.kernels.conv import windows
 from tritonnet.kernels.dtypes import accumulator

@@ -4,7 +4,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from tritonnet.kernels.conv import columns, windows
+
+from tritonnet.kernels.conv import columns, windows, winograd
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.runtime import host
 
@@ -16,13 +17,13 @@ def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1
     bias = bias if bias is None else np.ascontiguousarray(bias, wide)
     shape = _shape(x.shape, w.shape, padding, dilation, groups)
     P, Q = ((size - 1) // step + 1 for size, step in zip((shape.P, shape.Q), stride))
-    y = host.empty((len(x), shape.O, P, Q), wide)
+    road, y = _fast(shape, stride), host.empty((len(x), shape.O, P, Q), wide)
     if not y.size:
         return y.astype(dtype)
 
     def part(i, j):
-        if tuple(stride) == (1, 1) and columns.fits(shape):
-            columns.forward(x[i:j], w, bias, shape, y[i:j])
+        if road is not None:
+            road.forward(x[i:j], w, bias, shape, y[i:j])
         else:
             windows.forward(x[i:j], w, bias, stride, padding, dilation, groups, y[i:j])
 
@@ -39,23 +40,24 @@ def conv2d_backward_mirror(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1,
     shape = _shape(x.shape, w.shape, padding, dilation, groups)
     n, (O, C, R, S) = len(x), w.shape
     dx = host.empty(x.shape, wide) if needs[0] else None
-    both = needs[0] and tuple(stride) == (1, 1) and columns.fits(shape)
+    road = _fast(shape, stride) if needs[0] else None
     partial = {}                                         # by first image: (sum of dw, sum of db)
 
     def part(i, j):
         here = None if dx is None else dx[i:j]
         dw = db = None
-        if both:
+        if road is not None:
             if needs[1]:
                 dw = np.zeros((groups, O // groups * R * S, C), wide)
-            columns.backward(x[i:j], w, dy[i:j], shape, here, dw)
+            road.backward(x[i:j], w, dy[i:j], shape, here, dw)
         else:
             if needs[1]:
-                dw = np.zeros((groups, C * R * S, O // groups), wide)
+                dw = np.zeros((groups, O // groups, C * R * S + 1), wide)
                 windows.weight_gradient(x[i:j], w.shape, dy[i:j], stride, padding, dilation, groups, dw)
+                dw, db = dw[:, :, :-1], dw[:, :, -1].reshape(-1)
             if needs[0]:
                 windows.input_gradient(dy[i:j], w, stride, padding, dilation, groups, here)
-        if needs[2]:
+        if needs[2] and db is None:
             planes = dy[i:j].reshape((j - i) * O, -1)
             db = np.dot(planes, np.ones(planes.shape[1], wide)).reshape(-1, O).sum(axis=0)
         partial[i] = dw, db
@@ -69,7 +71,7 @@ def conv2d_backward_mirror(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1,
         dw = sum((s[0] for s in sums[1:]), sums[0][0]) if needs[1] and sums else np.zeros(w.shape, wide)
         db = sum((s[1] for s in sums[1:]), sums[0][1]) if needs[2] and sums else np.zeros(O, wide)
     if needs[1] and sums:
-        dw = columns.unflip(dw, w.shape) if both else np.ascontiguousarray(dw.transpose(0, 2, 1)).reshape(w.shape)
+        dw = columns.unflip(dw, w.shape) if road is not None else np.ascontiguousarray(dw).reshape(w.shape)
     return (dx.astype(dtype, copy=False) if needs[0] else None, dw.astype(dtype, copy=False) if needs[1] else None,
             db.astype(dtype, copy=False) if needs[2] else None)
 
@@ -78,6 +80,13 @@ def _shape(x_shape, w_shape, padding, dilation, groups):
     return columns.Shape(*x_shape[1:], w_shape[0], *w_shape[2:], tuple(padding), tuple(dilation), groups)
 
 
+def _fast(shape, stride):
+    """The module for convolutions of stride 1: there are two, with the same functions. None: take windows.py."""
+    if tuple(stride) != (1, 1) or not columns.fits(shape):
+        return None
+    return winograd if winograd.pays(shape) else columns
+
+
 def _work(w_shape, y_shape):
     """What `parallel` calls elements."""
-    return math.prod(w_shape[1:]) * math.prod(y_shape) // 200
+    return math.prod(w_shape[1:]) * math.prod(y_shape) // 100

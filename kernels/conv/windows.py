@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from tritonnet.kernels.runtime import host
 
 BLOCK = 1 << 20              # bytes of columns
@@ -57,18 +58,18 @@ def forward(x, w, bias, stride, padding, dilation, groups, y):
 
 
 def weight_gradient(x, w_shape, dy, stride, padding, dilation, groups, dw):
-    """Add to dw (groups, C/groups R S, O/groups). One thread's part."""
+    """Add to dw (groups, O/groups, C/groups R S + 1), last column: the gradient of the bias. One thread's part."""
     (O, C, R, S), (n, _, P, Q) = w_shape, dy.shape
     images, K = images_per_block(n, w_shape, groups, P * Q, x.itemsize), C * R * S
+    columns = host.empty((images, groups, K + 1, P * Q), x.dtype)
+    columns[:, :, K] = 1
     for i in range(0, n, images):
-        view = windows(pad(x[i:i + images], padding), (R, S), stride, dilation, P, Q)
-        length = view.shape[3] * P * Q
-        columns = host.empty((groups, K, length), x.dtype)
-        np.copyto(columns.reshape(view.shape), view)
-        pixels = host.empty((groups, length, O // groups), x.dtype)
-        np.copyto(pixels.reshape(groups, -1, P * Q, O // groups).transpose(1, 0, 3, 2),
-                  dy[i:i + images].reshape(-1, groups, O // groups, P * Q))
-        dw += np.matmul(columns, pixels)
+        view = windows(pad(x[i:i + images], padding), (R, S), stride, dilation, P, Q).transpose(3, 0, 1, 2, 4, 5)
+        here = columns[:len(view)]
+        np.copyto(here[:, :, :K].reshape(len(view), groups, C, R, S, P, Q, copy=False),
+                  view.reshape(len(view), groups, C, R, S, P, Q, copy=False))
+        pixels = dy[i:i + images].reshape(-1, groups, O // groups, P * Q)
+        dw += np.matmul(pixels, here.transpose(0, 1, 3, 2)).sum(axis=0)
 
 
 def input_gradient(dy, w, stride, padding, dilation, groups, dx):

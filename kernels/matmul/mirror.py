@@ -7,6 +7,7 @@ import math
 import warnings
 
 import numpy as np
+
 from tritonnet.kernels.dtypes import FLOATS, HALVES, float32
 from tritonnet.kernels.matmul.activation import activate_mirror
 from tritonnet.kernels.runtime import host

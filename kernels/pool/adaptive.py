@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.dtypes import HALVES, float32
 from tritonnet.kernels.pool.mirror import avg_pool2d_backward_mirror, avg_pool2d_mirror
 from tritonnet.kernels.pool.windows import Windows, adaptive

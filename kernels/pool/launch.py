@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.dtypes import accumulator, int64
 from tritonnet.kernels.pool import kernels

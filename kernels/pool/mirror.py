@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from tritonnet.kernels.dtypes import HALVES, accumulator, float32
 from tritonnet.kernels.pool.windows import counts
 from tritonnet.kernels.runtime import host

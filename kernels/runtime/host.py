@@ -167,7 +167,7 @@ def blas():
 # --- threads ---
 
 class Worker:
-    """A resident thread: `give` hands it a call, `wait` returns when the call has ended, with what it raised or None."""
+    """A resident thread: `give` hands it a call, `wait` returns when that has ended, with what it raised or None."""
 
     def __init__(self):
         self.start, self.done, self.call, self.error = threading.Lock(), threading.Lock(), None, None

@@ -22,8 +22,8 @@ def _labels(term, ndim, operand, spare):
     letters = len(term.replace("...", ""))
     if "..." not in term:
         if letters != ndim:
-            raise _error(f"the number of subscripts in the equation ({letters}) does not match the number of dimensions "
-                         f"({ndim}) for operand {operand} and no ellipsis was given")
+            raise _error(f"the number of subscripts in the equation ({letters}) does not match the number of "
+                         f"dimensions ({ndim}) for operand {operand} and no ellipsis was given")
         return term
     if letters > ndim:
         raise _error(f"the number of subscripts in the equation ({letters}) is more than the number of dimensions "
@@ -112,7 +112,7 @@ def _expanded(x, term, sizes, shared):
 
 
 def einsum(equation, *operands):
-    """Sums of products in Einstein's notation: "ij,jk->ik" is a matrix product, "ii" a trace, "...ij->...ji" a transpose.
+    """Sums of products in Einstein's notation: "ij,jk->ik" multiplies matrices, "ii" is a trace.
 
     operands: tensors of one element type, or one list of them. Letters that the result lacks are summed over; without
     "->" the result has those that occur once, in alphabetical order.
