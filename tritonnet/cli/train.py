@@ -196,6 +196,8 @@ def _train(training, source, out):
             print(f"epoch {result['epoch']}/{epochs}   loss {result['train_loss']:.4f}   test accuracy "
                   f"{result['test_accuracy']:.2%}   {result['seconds']:.1f} s", flush=True)
     except KeyboardInterrupt:
+        if training.epoch and training.between_epochs:  # it may have come while this was being written
+            training.save(out / CHECKPOINT)
         write_metrics(out / "metrics.json", training, source, interrupted=True)
         saved = f"{training.epoch} of {epochs} epochs are saved in {out}: go on with --resume"
         print(f"\ninterrupted; {saved if training.epoch else 'no epoch was complete, so there is no checkpoint'}")

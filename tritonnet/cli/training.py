@@ -44,6 +44,7 @@ class Training:
             cycle_momentum=settings["optimizer"] != "rmsprop",
         )
         self.epoch, self.history, self.seconds, self.logits = 0, [], 0.0, None
+        self.between_epochs = True  # whether a checkpoint would be exact
         if saved is not None:
             self._restore(saved)
 
@@ -58,6 +59,7 @@ class Training:
         """Train for one epoch, test, and return the new entry of `history`."""
         from tqdm import tqdm
 
+        self.between_epochs = False
         self.model.train()
         losses, pending, start = [], [], time.perf_counter()
         label = f"epoch {self.epoch + 1}/{self.settings['epochs']}"
@@ -78,6 +80,7 @@ class Training:
             "epoch": self.epoch, "train_loss": float(np.average(means, weights=counts)), "test_loss": test_loss,
             "test_accuracy": accuracy, "seconds": round(seconds, 3), "losses": [round(m, 5) for m in means],
         })
+        self.between_epochs = True
         return self.history[-1]
 
     def _step(self, images, targets):

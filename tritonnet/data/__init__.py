@@ -4,7 +4,7 @@ Batches of array-backed datasets (`TensorDataset`, the vision sets, their `Subse
 datasets go sample by sample, in worker processes if asked.
 """
 
-from tritonnet.data.collate import collate, default_collate, default_collate_fn_map, default_convert
+from tritonnet.data.collate import default_collate, default_convert
 from tritonnet.data.dataset import (
     ChainDataset,
     ConcatDataset,
@@ -29,6 +29,5 @@ from tritonnet.data.worker import get_worker_info
 __all__ = [
     "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset", "RandomSampler",
     "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
-    "WeightedRandomSampler", "collate", "default_collate", "default_collate_fn_map", "default_convert",
-    "get_worker_info", "random_split",
+    "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info", "random_split",
 ]

@@ -20,7 +20,7 @@ def default_collate(batch):
 
     Tensors and arrays of one shape, and numbers, become tensors (floats float64, ints int64); strings and bytes stay a
     list; dicts, named tuples and sequences are collated entry by entry, plain tuples into a list.
-    More types: add them to `default_collate_fn_map`.
+    More types: add them to `tritonnet.data.collate.default_collate_fn_map`.
 
     >>> default_collate([{"x": 1, "name": "a"}, {"x": 2, "name": "b"}])
     {'x': tensor([1, 2]), 'name': ['a', 'b']}
@@ -90,15 +90,19 @@ def _like_sequence(sequence, items):
 def _stack_tensors(batch, *, collate_fn_map=None):
     """Tensors of one shape, stacked; on the host by one copy, elsewhere or with gradients by `stack`."""
     arrays = [t.array for t in batch]
-    if all([a.shape == arrays[0].shape for a in arrays]):
-        if set(map(type, arrays)) == HOST and not any([t.requires_grad for t in batch]):
+    if set(map(type, arrays)) == HOST and True not in [t.requires_grad for t in batch]:
+        try:
             return make(np.array(arrays))
-        return tritonnet.stack(list(batch))
-    i, odd = next((i, a) for i, a in enumerate(arrays) if a.shape != arrays[0].shape)
-    raise RuntimeError(
-        f"stack expects each tensor to be equal size, but got {list(arrays[0].shape)} at entry 0 and "
-        f"{list(odd.shape)} at entry {i}"
-    )
+        except ValueError:  # sizes differ: the check below says which
+            pass
+    shape = arrays[0].shape
+    for i, a in enumerate(arrays):
+        if a.shape != shape:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+                f"{list(a.shape)} at entry {i}"
+            )
+    return tritonnet.stack(list(batch))
 
 
 def _stack_arrays(batch, *, collate_fn_map=None):

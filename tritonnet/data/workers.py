@@ -18,7 +18,7 @@ class Workers:
     """Processes that fetch, each at the other end of a pipe."""
 
     def __init__(self, job, context=None):
-        context = context or multiprocessing.get_context()
+        context = context or multiprocessing.get_context("fork" if sys.platform == "linux" else None)
         self.processes, self.connections, self.epoch = [], [], 0
         try:
             for number in range(job.num_workers):

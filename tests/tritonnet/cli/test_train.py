@@ -1,8 +1,10 @@
 """`tritonnet train`: files, exact resumption, interruption, bad input. Small runs on generated digits."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -177,3 +179,18 @@ def test_as_a_program():
     assert shown.stdout.strip() == f"tritonnet {tritonnet.__version__}"
     bare = subprocess.run([sys.executable, "-m", "tritonnet"], capture_output=True, text=True)
     assert bare.returncode == 2 and "command" in bare.stderr
+
+
+def test_ctrl_c_leaves_valid_files(tmp_path):
+    """A real SIGINT to a real process."""
+    command = [sys.executable, "-m", "tritonnet", "train", *SMALL, "--epochs", "1000", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "metrics.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted" in out and "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.safetensors", "metrics.json"]
+    done = json.loads((tmp_path / "metrics.json").read_text())["epochs_done"]
+    assert tritonnet.load(tmp_path / "checkpoint.safetensors")["epoch"] == done >= 1
