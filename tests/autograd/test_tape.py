@@ -100,6 +100,15 @@ def test_in_place_change_of_a_view_changes_the_history_of_its_base():
     assert x.grad.tolist() == [5, 0, 0]
 
 
+def test_a_view_made_before_its_base_had_a_history():
+    x, w = tn.ones(3, dtype=tn.float64), leaf(5.0)
+    view = x[:1]
+    x.mul_(w)
+    view.mul_(3)
+    x.sum().backward()
+    assert x.tolist() == [15, 5, 5] and w.grad.tolist() == [5]
+
+
 def test_assignment_by_index():
     x, v = leaf(1.0, 2.0, 3.0), leaf(7.0)
     y = x * 2

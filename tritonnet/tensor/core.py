@@ -252,6 +252,8 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
     def _inplace(self, op, *args, **kwargs):
         """Replace the contents by op(self, …), history included."""
         self._check_inplace()
+        if self.base is not None:
+            views.current_node(self)  # the base may have gained a history since this view was made
         return self._become(op.apply(self, *args, **kwargs))
 
     def _check_inplace(self):

@@ -48,7 +48,7 @@ def in_place_method(op):
     made = []  # the function, when it is needed
 
     def method(self, *args):
-        tracked, arrays = self.requires_grad, []
+        tracked, arrays = self.requires_grad or self.base is not None and self.base.root.requires_grad, []
         for a in args:
             if isinstance(a, function.Tensor):
                 tracked = tracked or a.requires_grad
