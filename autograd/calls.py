@@ -27,7 +27,7 @@ def _roots(outputs, gradients, create_graph):
             if y.array.size != 1:
                 raise RuntimeError(
                     f"grad can be implicitly created only for scalar outputs, not for shape {tuple(y.array.shape)}")
-            g = make(arrays.full(y.array.shape, 1, y.array.dtype, y.array))
+            g = make(tape.begin_with_one(arrays.full(y.array.shape, 1, y.array.dtype, y.array)))
         elif not isinstance(g, function.Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         elif g.array.shape != y.array.shape:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import weakref
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,21 @@ from tritonnet.kernels import arrays
 
 clock = itertools.count(1)  # of recordings and in-place changes together: tells which came first
 _changed: dict[int, int] = {}  # memory (by id) -> when it was last changed in place
+
+
+_one = None  # weakly: the gradient 1 that the last backward of a scalar began with
+
+
+def begin_with_one(grad):
+    """Note that this array is the gradient 1 of a scalar."""
+    global _one
+    _one = weakref.ref(grad)
+    return grad
+
+
+def is_one(grad) -> bool:
+    """Whether this array is known to be the gradient 1 of a scalar: then there is nothing to multiply with."""
+    return _one is not None and _one() is grad
 
 
 class Leaf(Protocol):

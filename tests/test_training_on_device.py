@@ -33,15 +33,15 @@ def adam(parameters):
 
 LAUNCHES = {  # of one step; those of the optimizer are one kernel for all parameters
     mlp: ["gemm_kernel", "relu_kernel", "gemm_kernel",  # forward; the bias is added by gemm_kernel
-          "class_loss_kernel", "mul_kernel",  # cross-entropy with its gradient, which then is scaled by dy = 1
+          "class_loss_kernel",  # cross-entropy and its gradient
           "gemm_kernel", "gemm_kernel", "reduce_kernel",  # dx, dw, db
           "relu_backward_kernel", "gemm_kernel", "reduce_kernel"],  # dw, db: nobody wants dx
     cnn: ["conv2d_direct_kernel", "relu_kernel", "max_pool2d_kernel", "copy_kernel", "gemm_kernel",  # copy: NHWC to NCHW
-          "class_loss_kernel", "mul_kernel",
+          "class_loss_kernel",
           "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
           "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
 }
-ALLOCATIONS = {mlp: 13, cnn: 19}  # of one step, all from the pool's cache; the optimizer needs none
+ALLOCATIONS = {mlp: 12, cnn: 18}  # of one step, all from the pool's cache; the optimizer needs none
 
 
 class Training:

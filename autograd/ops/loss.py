@@ -8,6 +8,7 @@ import numpy as np
 
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.samples import Sample, samples
+from tritonnet.autograd.tape import is_one
 from tritonnet.kernels import elementwise
 from tritonnet.kernels import loss as kernels
 from tritonnet.kernels.arrays import is_host
@@ -21,9 +22,7 @@ def wants(ctx, i):
 
 def weighed(d, dy):
     """The gradient d (for a gradient of 1) for the gradient dy."""
-    if is_host(d) and dy.ndim == 0 and dy == 1:
-        return d
-    return elementwise.mul(d, dy)
+    return d if is_one(dy) or (is_host(d) and dy.ndim == 0 and dy == 1) else elementwise.mul(d, dy)
 
 
 def along_classes(p, x):
