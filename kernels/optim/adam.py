@@ -117,5 +117,5 @@ def adam_step(params, grads, means, squares, largest, steps, groups, settings, f
                  row[4], row[5], adamw)
         return
     columns = (params, grads, means, squares) + (() if largest is None else (largest,))
-    fused.launch(adam_kernel, columns, groups, [adam_row(*row) for row in settings], steps, scale, found,
+    fused.launch(adam_kernel, columns, groups, adam_row, settings, steps, scale, found,
                  FLAGS=(adamw, largest is not None))

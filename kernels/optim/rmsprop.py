@@ -50,7 +50,7 @@ def rmsprop_mirror(p, g, v, a, b, lr, alpha, eps, weight_decay, momentum, maximi
 
 @jit
 def rmsprop_update(p, g, v, a, b, at, mask, settings, step, inverse, FLAGS: tl.constexpr, ACC: tl.constexpr):
-    """A block. settings: lr, alpha, 1 - alpha, eps, weight_decay, momentum, sign; FLAGS: centered, momentum."""
+    """A block. settings: see `rmsprop_row`; FLAGS: centered, momentum."""
     rest = tl.load(settings + 2)
     x = value(p, at, mask, ACC)
     d = value(g, at, mask, ACC) * (inverse * tl.load(settings + 6)) + tl.load(settings + 4) * x
@@ -66,6 +66,11 @@ def rmsprop_update(p, g, v, a, b, at, mask, settings, step, inverse, FLAGS: tl.c
         d += tl.load(settings + 5) * value(b, at, mask, ACC)
         put(b, at, d, mask)
     put(p, at, x - tl.load(settings) * d, mask)
+
+
+def rmsprop_row(lr, alpha, eps, weight_decay, momentum, maximize):
+    """The settings of a group as the kernel reads them."""
+    return lr, alpha, 1 - alpha, eps, weight_decay, momentum, -1.0 if maximize else 1.0
 
 
 @kernel(flops=lambda elements: 12 * elements,
@@ -90,8 +95,6 @@ def rmsprop_step(params, grads, squares, means, buffers, steps, groups, settings
             each(rmsprop_mirror, (p, grads[i], squares[i], None if means is None else means[i],
                                   None if buffers is None else buffers[i]), *settings[groups[i]])
         return
-    rows = [(lr, alpha, 1 - alpha, eps, weight_decay, momentum, -1.0 if maximize else 1.0)
-            for lr, alpha, eps, weight_decay, momentum, maximize in settings]
     columns = (params, grads, squares, squares if means is None else means, squares if buffers is None else buffers)
-    fused.launch(rmsprop_kernel, columns, groups, rows, steps, scale, found,
+    fused.launch(rmsprop_kernel, columns, groups, rmsprop_row, settings, steps, scale, found,
                  FLAGS=(means is not None, buffers is not None))

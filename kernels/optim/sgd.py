@@ -35,7 +35,7 @@ def sgd_mirror(p, g, b, first, lr, momentum, dampening, weight_decay, nesterov, 
 
 @jit
 def sgd_update(p, g, b, s1, s2, at, mask, settings, step, inverse, FLAGS: tl.constexpr, ACC: tl.constexpr):
-    """A block. settings: lr, momentum, 1 - dampening, weight_decay, sign; FLAGS: momentum, nesterov, dampening."""
+    """A block. settings: see `sgd_row`; FLAGS: momentum, nesterov, dampening."""
     lr, momentum, fresh = tl.load(settings), tl.load(settings + 1), tl.load(settings + 2)
     v = value(p, at, mask, ACC)
     d = value(g, at, mask, ACC) * (inverse * tl.load(settings + 4)) + tl.load(settings + 3) * v
@@ -49,6 +49,11 @@ def sgd_update(p, g, b, s1, s2, at, mask, settings, step, inverse, FLAGS: tl.con
         else:
             d = m
     put(p, at, v - lr * d, mask)
+
+
+def sgd_row(lr, momentum, dampening, weight_decay, maximize):
+    """The settings of a group as the kernel reads them."""
+    return lr, momentum, 1 - dampening, weight_decay, -1.0 if maximize else 1.0
 
 
 @kernel(flops=lambda elements: 6 * elements,
@@ -80,8 +85,6 @@ def sgd_step(params, grads, buffers, steps, groups, settings, fused=None, nester
             each(sgd_mirror, (p, g, None if buffers is None else buffers[i]), first, lr, momentum, dampening,
                  weight_decay, nesterov, maximize)
         return
-    rows = [(lr, momentum, 1 - dampening, weight_decay, -1.0 if maximize else 1.0)
-            for lr, momentum, dampening, weight_decay, maximize in settings]
     flags = (buffers is not None, nesterov, any(dampening for _, _, dampening, _, _ in settings))
     columns = (params, grads) if buffers is None else (params, grads, buffers)
-    fused.launch(sgd_kernel, columns, groups, rows, steps if flags[2] else None, scale, found, FLAGS=flags)
+    fused.launch(sgd_kernel, columns, groups, sgd_row, settings, steps if flags[2] else None, scale, found, FLAGS=flags)

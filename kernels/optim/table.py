@@ -108,33 +108,36 @@ class Fused:
     """What one optimizer keeps on one device for one kernel: tables, settings of its groups, a counter of programs."""
 
     def __init__(self):
-        self.tables, self.settings, self.shown, self.ticket = Cache(), None, None, None
+        self.tables, self.settings, self.shown, self.row, self.ticket = Cache(), None, None, None, None
 
-    def launch(self, kernel, columns, groups, settings, steps=None, scale=None, found=None, **flags):
+    def launch(self, kernel, columns, groups, row, settings, steps=None, scale=None, found=None, **flags):
         """Launch `kernel` over lists of arrays of one type each: parameters, gradients, state.
 
-        groups: per parameter the number of its `settings`, a list of tuples of numbers.  steps: step counts (float32).
-        scale: gradients are divided by this number (on the device).  found: where this is not 0 nothing changes.
+        groups: per parameter the number of its `settings`, a list of tuples, which `row` turns into the kernel's.
+        steps: step counts (float32).  scale: gradients are divided by this number (on the device).  found: where this
+        is not 0 nothing changes.
         """
         table, copies = self.tables.of(columns, groups, steps)
         first = columns[0][0]
         if self.ticket is None:
             self.ticket = to_device(np.zeros(1, np.int32), first.device)
+        self.row = row
         self.show(settings, first)
         kernel[(table.chunks,)](
             table.rows, table.steps, self.ticket, self.settings, scale, found, table.arrays, table.elements,
-            P=first.dtype, G=columns[1][0].dtype, S=columns[-1][0].dtype, SETTINGS=len(settings[0]),
+            P=first.dtype, G=columns[1][0].dtype, S=columns[-1][0].dtype, SETTINGS=self.settings.shape[1],
             ACC=accumulator(first.dtype), ALIGNED=table.aligned, BLOCK=table.block, **flags)
         for array, copy in copies:
             copy_to(array, copy)
 
-    def show(self, settings, like):
-        """Upload settings that have changed."""
+    def show(self, settings, like=None):
+        """Upload settings that have changed: at each launch, and before replaying a captured one."""
         if settings == self.shown:
             return
-        values = np.array(settings, accumulator(like.dtype))
+        like = self.settings if like is None else like
+        values = np.array([self.row(*group) for group in settings], accumulator(like.dtype))
         if self.settings is None or self.settings.shape != values.shape:
-            self.settings = lasting(values.shape, values.dtype, like.device)
+            self.settings = empty(values.shape, values.dtype, like)
         upload_when_possible(self.settings, values)
         self.shown = settings
 

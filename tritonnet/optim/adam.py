@@ -37,9 +37,10 @@ class Adam(Optimizer):
         return group["amsgrad"], group["decoupled_weight_decay"]
 
     def update(self, batch, group, fused):
+        steps = self.slots(batch, "step", float32)
         adam_step(batch.params, batch.grads, self.slots(batch, "exp_avg"), self.slots(batch, "exp_avg_sq"),
-                  self.slots(batch, "max_exp_avg_sq") if group["amsgrad"] else None, self.slots(batch, "step", float32),
-                  batch.groups, batch.settings, fused, group["decoupled_weight_decay"])
+                  self.slots(batch, "max_exp_avg_sq") if group["amsgrad"] else None, steps, batch.groups, batch.settings,
+                  fused, group["decoupled_weight_decay"])
 
 
 class AdamW(Adam):

@@ -7,6 +7,7 @@ current one, so that several may act on one optimizer.
 from __future__ import annotations
 
 import math
+import warnings
 from bisect import bisect_right
 from collections import Counter
 
@@ -32,7 +33,7 @@ class LRScheduler:
             elif "initial_lr" not in group:
                 raise KeyError(f"param 'initial_lr' is not specified in param_groups[{i}] when resuming an optimizer")
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
+        self.last_epoch, self._step_count = last_epoch, 0
         self.step()
 
     def get_lr(self):
@@ -45,6 +46,7 @@ class LRScheduler:
 
     def step(self, epoch=None):
         """Go on to the next epoch, or to the one given."""
+        self._count()
         if epoch is None:
             self.last_epoch += 1
             rates = self.get_lr()
@@ -52,6 +54,16 @@ class LRScheduler:
             self.last_epoch = epoch
             rates = self._get_closed_form_lr() if hasattr(self, "_get_closed_form_lr") else self.get_lr()
         self._set(rates)
+
+    def _count(self):
+        """Count the step; the first that is not the constructor's should come after the optimizer's first."""
+        if self._step_count == 1 and not self.optimizer.stepped and type(self.optimizer).step is Optimizer.step:
+            warnings.warn(
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should "
+                "call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  Failure to do this will "
+                "result in PyTorch skipping the first value of the learning rate schedule. See more details at "
+                "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate", UserWarning, stacklevel=3)
+        self._step_count += 1
 
     def _set(self, rates):
         for group, lr in zip(self.optimizer.param_groups, rates):
@@ -256,6 +268,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch=None):
         """Go on by one epoch, or to the one given."""
+        self._count()
         epoch = max(self.last_epoch + 1, 0) if epoch is None else epoch
         if epoch < 0:
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")

@@ -35,18 +35,20 @@ class Batch:
 
     def __init__(self, first):
         self.tensors, self.params, self.grads, self.groups, self.settings = [], [], [], [], []
-        self.first, self.last = first, None  # groups
+        self.first, self.members = first, []  # groups
 
 
 class Optimizer:
-    """Base of all optimizers. A subclass defines `settings(group)` and `update(batch, group, state)`, or `step`."""
+    """Base of all optimizers. A subclass defines `settings(group)` and `update(batch, group, fused)`, or `step`."""
+
+    stepped = False  # whether step() was ever called: schedules warn when they come first
 
     def __init__(self, params, defaults):
         if isinstance(params, Tensor):
             raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
                             f"{type(params).__name__}")
         self.defaults, self.state, self.param_groups = defaults, defaultdict(dict), []
-        self.fused = {}  # what fused steps keep per device and type; not part of the state
+        self.fused = {}  # (what fused steps keep, groups) per device and type; not part of the state
         self._step_hooks = ({}, {})
         groups = list(params)
         if not groups:
@@ -102,6 +104,7 @@ class Optimizer:
             mode.grad = False
             self.run_hooks(0, closure)
             self.update_all()
+            self.stepped = True
             self.run_hooks(1, closure)
         finally:
             mode.grad = before
@@ -135,9 +138,8 @@ class Optimizer:
         for key, batch in batches.items():
             fused = None
             if key[2] != "cpu":
-                fused = self.fused.get(key)
-                if fused is None:
-                    fused = self.fused[key] = Fused()
+                fused = self.fused[key][0] if key in self.fused else Fused()
+                self.fused[key] = fused, batch.members
             self.update(batch, batch.first, fused)
             for array in batch.params:
                 modified(array)
@@ -148,10 +150,15 @@ class Optimizer:
         found = batches.get(key)
         if found is None:
             found = batches[key] = Batch(group)
-        if found.last is not group:
-            found.last = group
+        if not found.members or found.members[-1] is not group:
+            found.members.append(group)
             found.settings.append(self.settings(group))
         return found
+
+    def upload_settings(self):
+        """Bring changed settings (a schedule's learning rates) to the devices: before a captured step is replayed."""
+        for fused, groups in self.fused.values():
+            fused.show([self.settings(group) for group in groups])
 
     def settings(self, group):
         """The numbers of a group that the step reads; what of them may differ within one launch."""

@@ -36,7 +36,7 @@ class RMSprop(Optimizer):
 
     def update(self, batch, group, fused):
         centered, momentum = self.flags(group)
-        rmsprop_step(batch.params, batch.grads, self.slots(batch, "square_avg"),
-                     self.slots(batch, "grad_avg") if centered else None,
-                     self.slots(batch, "momentum_buffer") if momentum else None, self.slots(batch, "step", float32),
+        steps, squares = self.slots(batch, "step", float32), self.slots(batch, "square_avg")
+        buffers = self.slots(batch, "momentum_buffer") if momentum else None
+        rmsprop_step(batch.params, batch.grads, squares, self.slots(batch, "grad_avg") if centered else None, buffers, steps,
                      batch.groups, batch.settings, fused)

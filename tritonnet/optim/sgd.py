@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from tritonnet.autograd.function import make
+from tritonnet.kernels.arrays import full
 from tritonnet.kernels.dtypes import float32
 from tritonnet.kernels.optim import sgd_step
 from tritonnet.optim.optimizer import Optimizer, number
@@ -35,6 +37,14 @@ class SGD(Optimizer):
 
     def update(self, batch, group, fused):
         momentum, nesterov, dampened = self.flags(group)
-        sgd_step(batch.params, batch.grads, self.slots(batch, "momentum_buffer") if momentum else None,
-                 self.slots(batch, "step", float32) if dampened else None, batch.groups, batch.settings, fused,
-                 nesterov)
+        steps = self.steps(batch) if dampened else None
+        sgd_step(batch.params, batch.grads, self.slots(batch, "momentum_buffer") if momentum else None, steps, batch.groups,
+                 batch.settings, fused, nesterov)
+
+    def steps(self, batch):
+        """Step counts, which dampening needs: a buffer without one (from PyTorch, say) is not at its first step."""
+        for p in batch.tensors:
+            state = self.state[p]
+            if "momentum_buffer" in state and "step" not in state:
+                state["step"] = make(full((), 1, float32, p.array))
+        return self.slots(batch, "step", float32)
