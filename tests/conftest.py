@@ -9,6 +9,11 @@ import pytest
 from tritonnet.kernels import arrays, runtime
 
 
+def pytest_addoption(parser):
+    parser.addoption("--every-specialisation", action="store_true",
+                     help="tests/test_compile.py compiles all that a GPU could ask for (half an hour)")
+
+
 @pytest.fixture(autouse=True)
 def poison(monkeypatch):
     """Fresh memory is full of 0xFF bytes: NaN in every float type, -1 in integers."""

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.exercises import EXERCISES
-from tests.oracles import DTYPES, exercise_agrees_with_mirror
+from tests.oracles import exercise_agrees_with_mirror
 from tritonnet.kernels import rng
 
 CASES = [(label, dtype) for label, (_, dtypes) in EXERCISES.items() for dtype in dtypes]

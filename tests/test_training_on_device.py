@@ -36,7 +36,7 @@ LAUNCHES = {  # of one step; those of the optimizer are one kernel for all param
           "class_loss_kernel",  # cross-entropy and its gradient
           "gemm_kernel", "gemm_kernel", "reduce_kernel",  # dx, dw, db
           "relu_backward_kernel", "gemm_kernel", "reduce_kernel"],  # dw, db: nobody wants dx
-    cnn: ["conv2d_direct_kernel", "relu_kernel", "max_pool2d_kernel", "copy_kernel", "gemm_kernel",  # copy: NHWC to NCHW
+    cnn: ["conv2d_direct_kernel", "relu_kernel", "max_pool2d_kernel", "copy_kernel", "gemm_kernel",  # copy: to NCHW
           "class_loss_kernel",
           "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
           "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],

@@ -1,0 +1,69 @@
+"""`make gpu-check` on the simulated device: the program that will run on a GPU works, and its report has its shape."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import gpu_check
+from benchmarks.device_timing import calls_for, compared
+from tritonnet.kernels import runtime
+
+ROOT = Path(__file__).resolve().parents[2]
+ROW = {"program", "dtype", "agrees", "us", "low", "high", "again_us", "torch_us", "ratio", "eager_us", "torch_eager_us",
+       "launches", "flops", "bytes", "tflops", "gbytes", "rounds", "mhz", "watts", "celsius", "reasons"}
+
+
+def test_simulated_report(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.gpu_check", "--simulated", "--tiny", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "simulated"
+    json_file, page = folder.glob("*.json"), folder.glob("*.md")
+    report, page = json.loads(next(json_file).read_text()), next(page).read_text()
+    assert report["about"]["simulated"] and report["about"]["device"] == "simulated" and report["about"]["date"]
+    assert report["complete"] and report["samples"]["run"] == report["samples"]["agree"] > 50
+    assert not report["samples"]["failures"] and len(report["benchmarks"]) >= 5
+    for row in report["benchmarks"]:
+        assert row.keys() == ROW, row
+        assert row["agrees"] in ("yes", "not compared") and row["us"] > 0 and row["torch_us"] is None
+    assert "times below say nothing" in page and report["benchmarks"][0]["program"] in page
+
+
+def test_without_a_gpu(capsys):
+    if runtime.is_available():
+        pytest.skip("there is a GPU here, or a simulated one")
+    assert gpu_check.main([]) == 2
+    assert "no GPU" in capsys.readouterr().err
+
+
+def test_candidates_take_turns_and_throttled_rounds_are_dropped():
+    class Fixed:
+        def __init__(self, name):
+            self.name = name
+
+        def sample(self):
+            order.append(self.name)
+            return float(len(order))
+
+    class Throttled:
+        rounds = iter([{"mhz": 1980, "reasons": 0}, {"mhz": 1980, "reasons": 0x40}, {"mhz": 1200, "reasons": 0},
+                       {"mhz": 1985, "reasons": 4}, {"mhz": 1980, "reasons": 0}])
+
+        def mark(self):
+            return 0
+
+        def since(self, mark):
+            return next(self.rounds)
+
+    order = []
+    found = compared({"a": Fixed("a"), "b": Fixed("b")}, rounds=5, samples=2, clocks=Throttled())
+    assert "".join(order[:8]) == "abbabaab"
+    assert found["a"]["rounds"] == 3, "rounds that were throttled or off the usual clock are dropped"
+
+
+def test_calls_of_a_sample():
+    assert calls_for(1.0) == 400 and calls_for(10.0) == 200 and calls_for(49.0) == 41
+    assert calls_for(500.0) == 4 and calls_for(5000.0) == 1
