@@ -75,8 +75,9 @@ def a_captured_stream(place, dtype):
     drawn = generator(place)
     if place is None:
         return [rng.uniform(empty((100,), dtype, None), 0.0, 1.0, drawn)]
-    with drawn.captured():
-        rng.uniform(empty((100,), dtype, place), 0.0, 1.0, drawn)
+    drawn.begin_capture()
+    rng.uniform(empty((100,), dtype, place), 0.0, 1.0, drawn)
+    drawn.end_capture()
     return [rng.uniform(empty((100,), dtype, place), 0.0, 1.0, drawn)]
 
 

@@ -7,7 +7,6 @@ NumPy's SFC64, which is several times faster; `same_stream_everywhere(True)` mak
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import threading
@@ -33,7 +32,7 @@ def same_stream_everywhere(on: bool | None = None) -> bool:
     return _everywhere
 
 
-@kernel
+@kernel(do_not_specialize=["counters"])
 def advance_kernel(state, counters: tl.int64):
     """Move a stream's base on: the last launch of a captured step."""
     tl.store(state + 1, tl.load(state + 1) + counters)
@@ -95,22 +94,20 @@ class Generator:
     def _place(self, base, stream):
         return np.array([self.start, base, stream], np.uint64).view(np.int64)
 
-    @contextlib.contextmanager
-    def captured(self):
-        """Around the capture of a step: its draws come from a stream of their own, which each replay moves on.
-
-        Enter it before capturing begins (it allocates) and leave it while still capturing (it launches).
-        """
-        state = to_device(self._place(0, stream := next(_graphs)), self.device)
+    def begin_capture(self):
+        """Before a step is captured: what it draws will come from a stream of its own, new at each replay."""
+        stream = next(_graphs)
+        state = to_device(self._place(0, stream), self.device)
+        advance_kernel[(1,)](state, 0)  # compiled and loaded: not possible while capturing
         self.graph_states.append((stream, state))
-        before = self._state, self.offset
+        self._eager = self._state, self.offset
         self._state, self.offset = state, 0
-        try:
-            yield self
-            if self.offset:
-                advance_kernel[(1,)](state, self.offset)
-        finally:
-            self._state, self.offset = before
+
+    def end_capture(self):
+        """After the step, while still capturing: the last launch moves the stream on, for the next replay."""
+        if self.offset:
+            advance_kernel[(1,)](self._state, self.offset)
+        self._state, self.offset = self._eager
 
     def get_state(self) -> np.ndarray:
         """Everything that decides the next draws, as bytes (uint8)."""
