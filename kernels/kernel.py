@@ -22,7 +22,6 @@ from __future__ import annotations
 import __future__
 
 import functools
-import hashlib
 import linecache
 import textwrap
 import types
@@ -132,6 +131,8 @@ def kernel_from_source(name: str, source: str, flops=None, bytes=None, namespace
     the text under a file name of its own.
     """
     source = textwrap.dedent(source)
+    import hashlib  # here: costs more than the rest of this module
+
     file = f"<kernel {name} {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # None: never thrown out
     scope = {"__name__": __name__, "tl": tl, "libdevice": libdevice, "jit": jit} | dict(namespace or {})

@@ -9,14 +9,14 @@ tqdm and the rest are loaded when they are used.
 
 import importlib as _importlib
 from math import e, inf, nan, pi
-from pathlib import Path as _Path
+import os.path as _path
 
 if __name__ != "tritonnet":
     raise ImportError(f"{__name__} is a second copy of tritonnet: import tritonnet")
 
-_here = _Path(__file__).resolve().parent
-if not (_here / "kernels" / "__init__.py").is_file():  # a checkout: kernels/ lies beside this folder, not in it
-    __path__.append(str(_here.parent))
+_here = _path.dirname(_path.realpath(__file__))
+if not _path.isfile(_path.join(_here, "kernels", "__init__.py")):  # a checkout: kernels/ lies beside this folder, not in it
+    __path__.append(_path.dirname(_here))
 
 __version__ = "0.1.0"
 

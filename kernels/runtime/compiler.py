@@ -8,12 +8,10 @@ Triton's own disk cache is looked up by a hash of all of Triton's files, which c
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
 import json
 import os
 import re
-import tempfile
 import threading
 import typing
 
@@ -54,6 +52,8 @@ def key_of(specialisation, target) -> str:
         "divisible": divisible, "options": dict(sorted(options.items())),
         "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
     }
+    import hashlib  # here: `import tritonnet` does without it
+
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
@@ -104,6 +104,8 @@ def _triton_source(specialisation):
 @functools.cache
 def _prepare(target):
     """Once before compiling for a target: which ptxas, and a cache folder that can be written."""
+    import tempfile
+
     from triton import knobs
 
     if target.old_ptxas and hasattr(knobs.nvidia, "ptxas_blackwell"):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import ctypes
-import glob
 import math
 import os
 import sys
@@ -121,6 +120,8 @@ class Blas:
     @staticmethod
     def _find():
         """OpenBLAS's get and set functions, or (None, None)."""
+        import glob
+
         here = os.path.dirname(np.__file__)
         files = [f for folder in (here + ".libs", os.path.join(here, ".dylibs"), os.path.join(here, ".libs"))
                  for f in glob.glob(os.path.join(glob.escape(folder), "*openblas*"))]

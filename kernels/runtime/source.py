@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dis
 import functools
-import hashlib
 import importlib
 import inspect
 import linecache
@@ -102,6 +101,8 @@ def fingerprint(jit) -> str:
                 texts.append(value.src)
             elif isinstance(value, CONSTANTS) or type(value).__module__.startswith("triton"):
                 texts.append(f"{name} = {describe(value)}")
+    import hashlib  # here: `import tritonnet` does without it
+
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
