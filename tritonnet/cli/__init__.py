@@ -1,6 +1,7 @@
 """The command `tritonnet`: train the MNIST network, look at the installation.
 
-A command is a module here with `SUMMARY`, `add_arguments(parser)` and `run(options)`, which returns the exit code.
+A command is a module here with `SUMMARY`, `DESCRIPTION`, `add_arguments(parser)` and `run(options)`, which returns the
+exit code.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main(argv=None):
     for name in COMMANDS:
         module = importlib.import_module(f"tritonnet.cli.{name}")
         command = commands.add_parser(
-            name, help=module.SUMMARY, description=module.__doc__, allow_abbrev=False,
+            name, help=module.SUMMARY, description=module.DESCRIPTION, allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)

@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 
 SUMMARY = "versions, devices, caches, data"
+DESCRIPTION = "Say what tritonnet finds on this machine, and which data it would train on."
 
 
 def add_arguments(parser):

@@ -1,17 +1,4 @@
-"""Train a network on MNIST, test it, and leave checkpoint, metrics and pictures under --out.
-
-recipe of the default network (at least 99.2 % on MNIST's test set; about a minute on two cores):
-  conv 16@5x5 - pool - batch norm - relu - conv 32@3x3 - pool - batch norm - relu - linear 128 - batch norm - relu -
-  linear 10; cross-entropy with label smoothing 0.05; {epochs} epochs in batches of {batch_size}; AdamW without weight
-  decay, its learning rate in one cycle (up to {lr} in the first 30 % of the steps, then down to nothing); each image
-  shifted at random by up to 2 pixels each way, anew in every epoch. The last epoch's weights are the result: the test
-  set chooses nothing.
-
-the other networks: mlp 784-256-128-10; conv32-conv64: 3x3 convolutions, pool, dropout, 128-10 (1.2 million
-  parameters); conv10-conv20: 5x5 convolutions, each pooled, dropout, 50-10.
-
-data, in this order: --data or TRITONNET_DATA; ./data; the user's cache; a download; generated digits.
-"""
+"""`tritonnet train`: train a network on MNIST, test it, leave checkpoint, metrics and pictures."""
 
 from __future__ import annotations
 
@@ -28,7 +15,21 @@ LEARNING_RATES = {"adamw": 0.01, "adam": 0.003, "sgd": 0.1, "rmsprop": 0.001}
 SETTINGS = ("model", "optimizer", "lr", "batch_size", "epochs", "seed", "limit")
 CHECKPOINT = "checkpoint.safetensors"
 
-__doc__ = __doc__.format(epochs=EPOCHS, batch_size=BATCH_SIZE, lr=LEARNING_RATES["adamw"])
+DESCRIPTION = f"""\
+Train a network on MNIST, test it, and leave checkpoint, metrics and pictures under --out.
+
+recipe of the default network (at least 99.2 % on MNIST's test set; about a minute on two cores):
+  conv 16@5x5 - pool - batch norm - relu - conv 32@3x3 - pool - batch norm - relu - linear 128 - batch norm - relu -
+  linear 10; cross-entropy with label smoothing 0.05; {EPOCHS} epochs in batches of {BATCH_SIZE}; AdamW without weight
+  decay, its learning rate in one cycle (up to {LEARNING_RATES['adamw']} in the first 30 % of the steps, then down to
+  nothing); each image shifted at random by up to 2 pixels each way, anew in every epoch. The last epoch's weights are
+  the result: the test set chooses nothing.
+
+the other networks: mlp 784-256-128-10; conv32-conv64: 3x3 convolutions, pool, dropout, 128-10 (1.2 million
+  parameters); conv10-conv20: 5x5 convolutions, each pooled, dropout, 50-10.
+
+data, in this order: --data or TRITONNET_DATA; ./data; the user's cache; a download; generated digits.
+"""
 
 
 def positive(kind):
