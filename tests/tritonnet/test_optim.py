@@ -139,3 +139,62 @@ def test_repr_and_pickle(torch):
     ours, theirs = tn.optim.SGD([P()], lr=0.1), torch.optim.SGD([torch.ones(2, requires_grad=True)], lr=0.1)
     assert repr(ours) == repr(theirs)
     assert pickle.loads(pickle.dumps(ours)).param_groups[0]["lr"] == 0.1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name, options", CASES, ids=IDS)
+def test_many_steps_with_a_schedule_and_clipping_agree_with_pytorch(name, options, dtype, torch):
+    """200 steps on gradients that do not depend on the parameters, so that errors add up and do not die out."""
+
+    def run(lib):
+        rng = np.random.default_rng(1)
+        params = [lib.tensor(rng.standard_normal(s).astype(dtype), requires_grad=True) for s in ((4, 3), (5,), ())]
+        optimizer = getattr(lib.optim, name)(params, **{"lr": 0.01, **options})
+        schedule = lib.optim.lr_scheduler.CosineAnnealingLR(optimizer, 150)
+        norms = []
+        for i in range(200):
+            for p in params:
+                p.grad = None if i % 50 == 7 and p.ndim == 0 else lib.tensor(
+                    np.asarray(rng.standard_normal(tuple(p.shape)) + 0.5, dtype))
+            norms.append(float(lib.nn.utils.clip_grad_norm_(params, 2.0)))
+            optimizer.step()
+            schedule.step()
+        return [p.detach().numpy() for p in params], norms
+
+    (expected, theirs), (found, ours) = run(torch), run(tn)
+    rtol = {"float32": 2e-5, "float64": 1e-12}[dtype]
+    np.testing.assert_allclose(ours, theirs, rtol=rtol)
+    for f, e in zip(found, expected):
+        np.testing.assert_allclose(f, e, rtol=rtol, atol=rtol)
+
+
+def test_a_momentum_buffer_without_a_count_is_not_at_its_first_step():
+    p, state = tn.ones(2, requires_grad=True), {"momentum_buffer": tn.full((2,), 4.0)}
+    optimizer = tn.optim.SGD([p], lr=1.0, momentum=0.5, dampening=0.5)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": {0: state}})  # as PyTorch writes it
+    p.grad = tn.zeros(2)
+    optimizer.step()
+    assert p.tolist() == [-1, -1]
+
+
+def test_rates_of_a_captured_step_can_be_changed(simulated):
+    p = tn.zeros(3, device="cuda", requires_grad=True)
+    p.grad = tn.ones(3, device="cuda")
+    optimizer = tn.optim.SGD([p], lr=1.0)
+    schedule = tn.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    optimizer.step()
+    graph = runtime.Graph.capture(simulated, optimizer.step)
+    seen = []
+    for _ in range(3):
+        graph()
+        seen.append(p[0].item())
+        schedule.step()
+        optimizer.upload_settings()
+    assert seen == [-2, -2.5, -2.75]
+
+
+def test_a_schedule_that_steps_first_warns():
+    optimizer = tn.optim.SGD([P()], lr=0.1)
+    schedule = tn.optim.lr_scheduler.StepLR(optimizer, 2)
+    with pytest.warns(UserWarning, match="before `optimizer.step"):
+        schedule.step()
