@@ -1,6 +1,5 @@
 """Where save writes: a file is replaced all at once, and a failed save leaves the old one and nothing else."""
 
-import io
 import os
 import stat
 import subprocess
@@ -17,20 +16,10 @@ def test_paths_and_file_objects(tmp_path, monkeypatch):
     tritonnet.save([1], "relative.pt", _use_new_zipfile_serialization=False)
     assert tritonnet.load("relative.pt", weights_only=True, mmap=False) == [1]
     with open("file", "wb") as file:
+        file.write(b"before")
         tritonnet.save([tritonnet.ones(2)], file)
-        tritonnet.save("second", file)
-    with open("file", "rb") as file:
-        assert tritonnet.load(file)[0].tolist() == [1, 1] and tritonnet.load(file) == "second"
-
-    class Trickle:  # a file that gives a few bytes at a time and has no readinto
-        def __init__(self, data):
-            self.file = io.BytesIO(data)
-
-        def read(self, count):
-            return self.file.read(min(count, 7))
-
-    with open("file", "rb") as file:
-        assert tritonnet.load(Trickle(file.read()))[0].tolist() == [1, 1]
+    with open("file", "rb", buffering=0) as file:
+        assert file.read(6) == b"before" and tritonnet.load(file)[0].tolist() == [1, 1]
 
 
 def test_a_save_keeps_links_and_permissions(tmp_path):
@@ -88,7 +77,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
         raise KeyboardInterrupt if stage == "write" else OSError(28, "No space left on device")
 
     if stage == "write":
-        monkeypatch.setattr("tritonnet.serialization.tensorfile._bytes", fails)
+        monkeypatch.setattr("safetensors.numpy.save", fails)
     else:
         monkeypatch.setattr(os, stage, fails)
     with pytest.raises((OSError, KeyboardInterrupt)):

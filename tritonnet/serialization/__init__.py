@@ -36,23 +36,24 @@ def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_seri
 def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None, **pickle_load_args):
     """Read what `save` wrote, or any safetensors file (as a dict of tensors).
 
-    f: a path or a file opened for reading.  map_location: where tensors go: a device; a dict from the device they were
-    saved on to another; a function (tensor on the CPU, device it was saved on) -> tensor or None; by default where
-    they were. RuntimeError, naming the file, where it is truncated, damaged, a pickle or no safetensors file at all
-    (EOFError where it is empty). The remaining arguments of PyTorch have no effect: nothing here is unpickled.
+    f: a path or a file opened for reading, which is read to its end.  map_location: where tensors go: a device; a dict
+    from the device they were saved on to another; a function (tensor on the CPU, device it was saved on) -> tensor or
+    None; by default where they were. RuntimeError, naming the file, where it is truncated, damaged, a pickle or no
+    safetensors file at all (EOFError where it is empty). The remaining arguments of PyTorch have no effect: nothing
+    here is unpickled.
     """
     if isinstance(f, (str, os.PathLike)):
         name = os.fspath(f)
         with open(f, "rb") as file:
-            return _load(file, name, os.fstat(file.fileno()).st_size, map_location)
+            return _load(file, name, map_location)
     if not hasattr(f, "read"):
         raise AttributeError(f"load: expected a path or a file to read from, got {type(f).__name__}")
-    return _load(f, str(getattr(f, "name", f"<{type(f).__name__}>")), None, map_location)
+    return _load(f, str(getattr(f, "name", f"<{type(f).__name__}>")), map_location)
 
 
-def _load(file, name, size, map_location):
+def _load(file, name, map_location):
     try:
-        tree, arrays = read_tensors(file, size)
+        tree, arrays = read_tensors(file.read())
         return rebuild(tree, arrays, placer(map_location))
     except CorruptFile as error:
         raise RuntimeError(f"load: {name}: {error}") from None
