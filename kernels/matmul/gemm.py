@@ -21,14 +21,27 @@ def grouped(pid, tiles_m, tiles_n, GROUP_M: tl.constexpr):
     return group * GROUP_M + inside % rows, inside // rows
 
 
+@jit
+def lanes(index, stride, FAR: tl.constexpr):
+    """index * stride, in 32 bits where that is enough: half the registers."""
+    if FAR:
+        return walk(index, stride)
+    else:
+        return walk(index, stride).to(tl.int32)
+
+
 @kernel(flops=lambda M, N, K, batch: 2 * batch * M * N * K,
         bytes=lambda a, b, c, M, N, K, batch: batch * (M * K * a.itemsize + K * N * b.itemsize) + c.nbytes)
 def gemm_kernel(a, b, bias, c, batch, M, N, K, inner, a_outer: tl.int64, a_inner: tl.int64, a_m: tl.int64,
                 a_k: tl.int64, b_outer: tl.int64, b_inner: tl.int64, b_k: tl.int64, b_n: tl.int64, c_batch: tl.int64,
                 c_m: tl.int64, c_n: tl.int64, c_split: tl.int64, ACTIVATION: tl.constexpr, BIAS_ROWS: tl.constexpr,
                 ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-                BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr, SPLIT: tl.constexpr, EVEN_K: tl.constexpr):
-    """c[i] = activation(a[i] b[i] + bias) for i in batch = outer x inner; strides None stand for 1."""
+                BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr, SPLIT: tl.constexpr, EVEN_K: tl.constexpr,
+                FAR: tl.constexpr):
+    """c[i] = activation(a[i] b[i] + bias) for i in batch = outer x inner; strides None stand for 1.
+
+    FAR: a tile spans more than 2^31 elements.
+    """
     tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
     which = (tl.program_id(0) // (tiles_m * tiles_n)).to(tl.int64)
     tile_m, tile_n = grouped(tl.program_id(0) % (tiles_m * tiles_n), tiles_m, tiles_n, GROUP_M)
@@ -39,28 +52,29 @@ def gemm_kernel(a, b, bias, c, batch, M, N, K, inner, a_outer: tl.int64, a_inner
 
     steps = tl.cdiv(tl.cdiv(K, BLOCK_K), SPLIT)
     start = tl.program_id(1) * steps * BLOCK_K
-    depth = start + tl.arange(0, BLOCK_K)
-    a_at = a + walk(rows, a_m)[:, None] + walk(depth, a_k)[None, :]
-    b_at = b + walk(depth, b_k)[:, None] + walk(cols, b_n)[None, :]
+    depth = tl.arange(0, BLOCK_K)
+    a += walk(tile_m * BLOCK_M, a_m) + walk(start, a_k)              # one address walks; what lanes add to it stays
+    b += walk(tile_n * BLOCK_N, b_n) + walk(start, b_k)
+    a_lanes = lanes(tl.arange(0, BLOCK_M), a_m, FAR)[:, None] + lanes(depth, a_k, FAR)[None, :]
+    b_lanes = lanes(depth, b_k, FAR)[:, None] + lanes(tl.arange(0, BLOCK_N), b_n, FAR)[None, :]
     row_inside, col_inside = rows[:, None] < M, cols[None, :] < N
     acc = tl.zeros((BLOCK_M, BLOCK_N), dtype=ACC)
     for k in range(start, tl.minimum(K, start + steps * BLOCK_K), BLOCK_K):
         if EVEN_K:
-            x = tl.load(a_at, mask=row_inside, other=0.0)
-            y = tl.load(b_at, mask=col_inside, other=0.0)
+            x = tl.load(a + a_lanes, mask=row_inside, other=0.0)
+            y = tl.load(b + b_lanes, mask=col_inside, other=0.0)
         else:
-            left = K - k
-            x = tl.load(a_at, mask=row_inside & (tl.arange(0, BLOCK_K)[None, :] < left), other=0.0)
-            y = tl.load(b_at, mask=col_inside & (tl.arange(0, BLOCK_K)[:, None] < left), other=0.0)
+            x = tl.load(a + a_lanes, mask=row_inside & (depth[None, :] < K - k), other=0.0)
+            y = tl.load(b + b_lanes, mask=col_inside & (depth[:, None] < K - k), other=0.0)
         acc = tl.dot(x, y, acc, input_precision=PRECISION, out_dtype=ACC)
         if a_k is None:
-            a_at += BLOCK_K
+            a += BLOCK_K
         else:
-            a_at += BLOCK_K * a_k
+            a += BLOCK_K * a_k
         if b_k is None:
-            b_at += BLOCK_K
+            b += BLOCK_K
         else:
-            b_at += BLOCK_K * b_k
+            b += BLOCK_K * b_k
 
     if bias is not None:
         if BIAS_ROWS:

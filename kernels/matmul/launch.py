@@ -107,7 +107,7 @@ def make_plan(a, b, has_bias, activation, precision) -> Plan:
         M, N, a_steps, b_steps, left, right, out = N, M, b_steps, a_steps, right[::-1], left[::-1], (1, N)
     config = tuning.look_up(gemm_kernel, device, f"{dtype.name}/{tuning.bucket(batch, M, N, K)}")
     wide = _aligned(left, a_steps) and _aligned(right, b_steps)
-    config = dict(config or tiles(device, dtype, batch, M, N, K, precision, wide))
+    config = dict(config or tiles(device, dtype, batch, M, N, K, activation, wide))
     split = config.pop("SPLIT", None) or splits(device, batch, M, N, K, config)
     programs = batch * -(-M // config["BLOCK_M"]) * -(-N // config["BLOCK_N"])
     size = batch * M * N
@@ -116,7 +116,8 @@ def make_plan(a, b, has_bias, activation, precision) -> Plan:
     plan.numbers = (batch, M, N, K, inner, *a_steps, *known(left), *b_steps, *known(right), M * N, *known(out), size)
     plan.variant = gemm_kernel.variant(
         device, ACTIVATION=activation if split == 1 else None, BIAS_ROWS=plan.swapped, ACC=accumulator(dtype),
-        PRECISION=precision, SPLIT=split, EVEN_K=K % config["BLOCK_K"] == 0, **config)
+        PRECISION=precision, SPLIT=split, EVEN_K=K % config["BLOCK_K"] == 0,
+        FAR=max(map(abs, left + right)) * 256 >= 1 << 30, **config)
     plan.parts = None
     if split > 1:
         plan.parts = (split, *plan.shape)

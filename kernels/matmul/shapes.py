@@ -10,11 +10,12 @@ from tritonnet.kernels.dtypes import HALVES, float64
 from tritonnet.kernels.rows import next_power_of_2
 
 
-def tiles(device, dtype, batch, M, N, K, precision, wide=True) -> dict:
+def tiles(device, dtype, batch, M, N, K, activation=None, wide=True) -> dict:
     """BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, num_warps and num_stages for [batch, M, K] by [batch, K, N].
 
-    wide: whether the operands can be loaded 16 bytes at a time. Else each element takes an address, so that the large
-    tiles would need more registers than there are: small tiles, and more threads to share them.
+    activation: those that are polynomials need registers. wide: whether the operands can be loaded 16 bytes at a time.
+    Else each element takes an address, so that large tiles would need more registers than there are: small tiles, and
+    more threads to share them.
     """
     narrow = min(64, max(16, next_power_of_2(N)))
     if device.simulated:
@@ -26,18 +27,19 @@ def tiles(device, dtype, batch, M, N, K, precision, wide=True) -> dict:
         return _config(64 if N > 16 else 128, narrow, 64 if dtype in HALVES else 32, 8, 3)
     programs = device.multi_processor_count
     datacenter = device.capability in ((8, 0), (9, 0), (10, 0))
+    polynomial = activation in ("gelu", "tanh")
     large = N >= 128 and batch * -(-M // 128) * -(-N // 128) >= programs
     if dtype in HALVES:
         if N <= 16:
             return _config(128, 16, 64, 4, 4)
         if not large:
             return _config(64, narrow, 64, 4, 4) if K > 32 else _config(64, narrow, 32, 4, 3)
-        if datacenter and N >= 256 and batch * -(-M // 128) * -(-N // 256) >= programs:
+        if datacenter and not polynomial and N >= 256 and batch * -(-M // 128) * -(-N // 256) >= programs:
             return _config(128, 256, 64, 8, 3)
-        return _config(128, 128, 64, 8, 3) if datacenter else _config(128, 128, 32, 4, 4)
+        return _config(128, 128, 64, 8, 3) if datacenter or polynomial else _config(128, 128, 32, 4, 4)
     if N <= 16:
         return _config(128, 16, 32, 4, 3)
-    if not large:
+    if not large or polynomial:
         return _config(64, narrow, 32, 4, 3)
     return _config(128, 128, 32, 8, 3)
 

@@ -10,6 +10,15 @@ from tritonnet.kernels.kernel import jit, kernel, tl
 
 
 @jit
+def elements(BLOCK: tl.constexpr, FAR: tl.constexpr):
+    """What this program computes; counted in 32 bits unless there are 2^31 elements, as 64-bit divisions are slow."""
+    if FAR:
+        return tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    else:
+        return tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+
+
+@jit
 def decode(at, C, HEIGHT, WIDTH, CHANNELS_LAST: tl.constexpr):
     """(n, c, h, w) of an element counted in memory order."""
     if CHANNELS_LAST:
@@ -40,9 +49,10 @@ def covering(h, i, size, count, STRIDE: tl.constexpr, PAD: tl.constexpr, ADAPTIV
 def max_pool2d_kernel(x, y, where, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_c: tl.int64, x_h: tl.int64,
                       x_w: tl.int64, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr,
                       PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr, ADAPTIVE: tl.constexpr,
-                      INDICES: tl.constexpr, CHANNELS_LAST: tl.constexpr, ACC: tl.constexpr, BLOCK: tl.constexpr):
+                      INDICES: tl.constexpr, CHANNELS_LAST: tl.constexpr, FAR: tl.constexpr, ACC: tl.constexpr,
+                      BLOCK: tl.constexpr):
     """y and where it lies: its index in the image (INDICES), or its number in the window. First of equals, last NaN."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    at = elements(BLOCK, FAR)
     inside = at < n
     image, c, p, q = decode(at, C, P, Q, CHANNELS_LAST)
     top, bottom = window(p, H, P, R, SH, PH, ADAPTIVE)
@@ -76,10 +86,10 @@ def max_pool2d_backward_kernel(dy, where, dx, n: tl.int64, C, H, W, P, Q, y_n: t
                                y_w: tl.int64, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr,
                                PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,
                                WINDOWS_H: tl.constexpr, WINDOWS_W: tl.constexpr, ADAPTIVE: tl.constexpr,
-                               INDICES: tl.constexpr, CHANNELS_LAST: tl.constexpr, ACC: tl.constexpr,
-                               BLOCK: tl.constexpr):
+                               INDICES: tl.constexpr, CHANNELS_LAST: tl.constexpr, FAR: tl.constexpr,
+                               ACC: tl.constexpr, BLOCK: tl.constexpr):
     """dx; dy and where have the same strides."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    at = elements(BLOCK, FAR)
     inside = at < n
     image, c, h, v = decode(at, C, H, W, CHANNELS_LAST)
     total = tl.zeros((BLOCK,), ACC)
@@ -115,9 +125,10 @@ def size_of(p, size, count, K: tl.constexpr, STRIDE: tl.constexpr, PAD: tl.const
 def avg_pool2d_kernel(x, y, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_c: tl.int64, x_h: tl.int64, x_w: tl.int64,
                       R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr, PH: tl.constexpr,
                       PW: tl.constexpr, ADAPTIVE: tl.constexpr, INCLUDE_PAD: tl.constexpr, DIVISOR: tl.constexpr,
-                      CHANNELS_LAST: tl.constexpr, ACC: tl.constexpr, BLOCK: tl.constexpr):
+                      CHANNELS_LAST: tl.constexpr, FAR: tl.constexpr, ACC: tl.constexpr,
+                      BLOCK: tl.constexpr):
     """y: the mean of each window, or its sum over DIVISOR."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    at = elements(BLOCK, FAR)
     inside = at < n
     image, c, p, q = decode(at, C, P, Q, CHANNELS_LAST)
     top, bottom = window(p, H, P, R, SH, PH, ADAPTIVE)
@@ -142,8 +153,9 @@ def avg_pool2d_backward_kernel(dy, dx, n: tl.int64, C, H, W, P, Q, y_n: tl.int64
                                y_w: tl.int64, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr,
                                PH: tl.constexpr, PW: tl.constexpr, WINDOWS_H: tl.constexpr, WINDOWS_W: tl.constexpr,
                                ADAPTIVE: tl.constexpr, INCLUDE_PAD: tl.constexpr, DIVISOR: tl.constexpr,
-                               CHANNELS_LAST: tl.constexpr, ACC: tl.constexpr, BLOCK: tl.constexpr):
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+                               CHANNELS_LAST: tl.constexpr, FAR: tl.constexpr, ACC: tl.constexpr,
+                               BLOCK: tl.constexpr):
+    at = elements(BLOCK, FAR)
     inside = at < n
     image, c, h, v = decode(at, C, H, W, CHANNELS_LAST)
     total = tl.zeros((BLOCK,), ACC)

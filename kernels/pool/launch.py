@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tritonnet.kernels.arrays import DeviceArray
@@ -31,9 +33,10 @@ def four(x):
 def _run(kernel, arrays, counted, strided, small, last, shape, **constants):
     """Launch over the elements of `counted`; `strided` is walked by its strides, (H, W) and (P, Q) are given."""
     device, size = counted.device, counted.size
-    block = block_of(device, size)
-    kernel[(-(-size // block),)](*arrays, size, shape[1], *shape[2:], *small, *strided.strides,
-                                 CHANNELS_LAST=last, ACC=accumulator(strided.dtype), BLOCK=block, **constants)
+    block = block_of(device, size) if device.simulated else 256 if "WINDOWS_H" in constants else 512
+    kernel[(-(-size // block),)](*arrays, size, shape[1], *shape[2:], *small, *strided.strides, CHANNELS_LAST=last,
+                                 FAR=max(math.prod(a.shape) for a in arrays) >= 1 << 30,
+                                 ACC=accumulator(strided.dtype), BLOCK=block, **constants)
 
 
 def _axes(windows):
