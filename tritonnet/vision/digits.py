@@ -16,7 +16,7 @@ SIZE = 28
 POINTS = 80  # along all strokes of a digit
 CHUNK = 2000  # images drawn at once
 SIZES = {True: 30_000, False: 5_000}  # of the part to train on, and of the part held out
-INK, NOISE = (0.75, 1.0), (0.0, 0.08)  # ranges, of white
+INK, NOISE = (0.6, 1.0), (0.0, 0.12)  # ranges, of white
 
 # digit -> styles -> strokes -> control points (x, y) in per cent of the box, y down
 STYLES = {
@@ -91,22 +91,22 @@ class Style:
 
 def draw(style, n, rng):
     """(n, SIZE, SIZE) float32 in [0, 1]: a digit in one style, n times."""
-    control = style.control + rng.normal(0, 0.022, (n, *style.control.shape)).astype(np.float32)
+    control = style.control + rng.normal(0, 0.045, (n, *style.control.shape)).astype(np.float32)
     points = np.matmul(style.weights, control)
-    slant, turn = rng.normal(0.12, 0.22, n), rng.normal(0, 0.10, n)
-    wide, high = rng.uniform(12, 21, n), rng.uniform(17, 21, n)
+    slant, turn = rng.normal(0.12, 0.27, n), rng.normal(0, 0.14, n)
+    wide, high = rng.uniform(11, 21, n), rng.uniform(16, 21, n)
     # x' = turn(wide (x - slant y)), y' = turn(high y)
     cos, sin = np.cos(turn), np.sin(turn)
     lean = slant * wide
     shape = np.array([[wide * cos, wide * sin], [-lean * cos - high * sin, high * cos - lean * sin]], np.float32)
     points = np.matmul(points, shape.transpose(2, 0, 1))
     points -= (points.max(axis=1, keepdims=True) + points.min(axis=1, keepdims=True)) / 2
-    points += (SIZE - 1) / 2 + rng.normal(0, 1.0, (n, 1, 2)).astype(np.float32)
+    points += (SIZE - 1) / 2 + rng.normal(0, 1.2, (n, 1, 2)).astype(np.float32)
     steps = np.linalg.norm(np.diff(points, axis=1), axis=2) * style.same_stroke
     ink = np.zeros((n, POINTS), np.float32)
     ink[:, 1:] += steps / 2
     ink[:, :-1] += steps / 2
-    pen = rng.uniform(0.75, 1.5, (n, 1, 1)).astype(np.float32)
+    pen = rng.uniform(0.65, 1.5, (n, 1, 1)).astype(np.float32)
     pixel = np.arange(SIZE, dtype=np.float32)
     across, down = (np.exp(-0.5 * ((points[:, :, k, None] - pixel) / pen) ** 2) for k in (0, 1))
     ink = np.matmul((down * ink[:, :, None]).transpose(0, 2, 1), across)

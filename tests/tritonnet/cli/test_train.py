@@ -194,3 +194,9 @@ def test_ctrl_c_leaves_valid_files(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.safetensors", "metrics.json"]
     done = json.loads((tmp_path / "metrics.json").read_text())["epochs_done"]
     assert tritonnet.load(tmp_path / "checkpoint.safetensors")["epoch"] == done >= 1
+
+
+def test_the_default_network_learns_generated_digits(tmp_path):
+    out = ["--out", str(tmp_path), "--data", "generated", "--limit", "5000", "--epochs", "3", "--batch-size", "100"]
+    assert main(["train", *out]) == 0
+    assert json.loads((tmp_path / "metrics.json").read_text())["test_accuracy"] > 0.97
