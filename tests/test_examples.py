@@ -48,7 +48,7 @@ def test_mnist_mlp():
 
 
 def test_mnist_conv32_conv64():
-    assert run("mnist_conv32_conv64", "--limit", 800, "--batch-size", 16, "--epochs", 1) > 0.6
+    assert run("mnist_conv32_conv64", "--limit", 1600, "--batch-size", 16, "--epochs", 1) > 0.6
 
 
 def test_mnist_conv10_conv20():
