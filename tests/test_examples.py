@@ -44,15 +44,15 @@ def test_five_features():
 
 
 def test_mnist_mlp():
-    assert run("mnist_mlp", *DIGITS, "--epochs", 3) > 0.8
+    assert run("mnist_mlp", *DIGITS, "--epochs", 3) > 0.75
 
 
 def test_mnist_conv32_conv64():
-    assert run("mnist_conv32_conv64", "--limit", 1600, "--batch-size", 16, "--epochs", 1) > 0.6
+    assert run("mnist_conv32_conv64", "--limit", 1600, "--batch-size", 16, "--epochs", 1) > 0.5
 
 
 def test_mnist_conv10_conv20():
-    assert run("mnist_conv10_conv20", *DIGITS, "--epochs", 3, "--momentum", 0.9) > 0.8
+    assert run("mnist_conv10_conv20", *DIGITS, "--epochs", 3, "--momentum", 0.9) > 0.7
 
 
 def test_custom_loss():
