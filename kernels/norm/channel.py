@@ -29,6 +29,7 @@ from tritonnet.kernels.runtime.host import PIECE, parallel
 from tritonnet.kernels.strided import copy_to
 
 FAR = 100.0  # mean^2 / variance from which sums of squares lose too many digits
+SPREAD = 1 << 16  # elements of a sample up to which vectors of channels are spread out over its pixels
 
 
 # --- mirror: on (N, C, L), or (N, C) without pixels; each sample's sums by BLAS, their total in float64 ---
@@ -40,8 +41,11 @@ def _planes(x):
 
 
 def _along(p, x):
-    """A vector of channels as it broadcasts over x."""
-    return p if x.ndim == 2 else p[:, None]
+    """A vector of channels as it is multiplied with x: spread out over the pixels where NumPy is slow to broadcast."""
+    if x.ndim == 2:
+        return p
+    channels, pixels = x.shape[1:]
+    return np.repeat(p, pixels).reshape(channels, pixels) if channels * pixels <= SPREAD and len(x) >= 8 else p[:, None]
 
 
 def _total(v):
@@ -78,14 +82,15 @@ def _moments(x):
     mean = total / count
     variance = square / count - mean * mean
     if (mean * mean > FAR * variance).any():
-        center = _along(mean.astype(accumulator(x.dtype)), x)
+        rough = mean.astype(accumulator(x.dtype))
+        center = _along(rough, x)
 
         def from_center(v):
             v = v - center
             return _total(v), _total_of_products(v, v)
 
         total, square = _over_pieces(from_center, x)
-        mean = center.reshape(-1) + total / count
+        mean = rough + total / count
         variance = square / count - (total / count) ** 2
     return mean, variance
 
@@ -121,7 +126,8 @@ def batch_norm_mirror(x, w, b, running_mean, running_var, training, momentum, ep
     scale = rstd if w is None else rstd * w
     far = (mean * mean * rstd * rstd > FAR).any()
     shift = (0 if far else -mean * scale) + (0 if b is None else b)
-    center, scale, shift = (_along(np.broadcast_to(p, mean.shape).astype(acc), x) for p in (mean, scale, shift))
+    scale, shift = (_along(np.broadcast_to(p, mean.shape).astype(acc), x) for p in (scale, shift))
+    center = _along(mean.astype(acc), x) if far else None
 
     def scaled(out, i, j):
         v = np.subtract(x[i:j], center, out=out, dtype=acc) if far else x[i:j]
@@ -134,15 +140,16 @@ def batch_norm_mirror(x, w, b, running_mean, running_var, training, momentum, ep
 def batch_norm_backward_mirror(dy, x, w, mean, rstd, training, wants, dtype):
     shape, acc = x.shape, accumulator(x.dtype)
     x, dy = _planes(x), _planes(dy)
-    center, dx, level, along = _along(mean, x), None, 0, 0
+    dx, level, along = None, 0, 0
+    far = (mean * mean * rstd * rstd > FAR).any()
+    center = _along(mean, x) if far else None
     if training or wants[1] or wants[2]:
-        level, along = _over_pieces(lambda g, v: (_total(g), _total_of_products(g, v - center)), dy, x)
-        along = along * rstd
+        level, along = _over_pieces(lambda g, v: (_total(g), _total_of_products(g, v - center if far else v)), dy, x)
+        along = (along if far else along - mean * level) * rstd
     if wants[0]:
         scale = rstd.astype(np.float64) if w is None else rstd.astype(np.float64) * w
         count = x.size // x.shape[1]
         pull, push = -along * rstd * scale / count, -level * scale / count
-        far = (mean * mean * rstd * rstd > FAR).any()
         if not far:
             push = push - mean * pull
         scale, pull, push = (_along(np.broadcast_to(p, mean.shape).astype(acc), x) for p in (scale, pull, push))
@@ -150,8 +157,9 @@ def batch_norm_backward_mirror(dy, x, w, mean, rstd, training, wants, dtype):
         def scaled(out, i, j):
             np.multiply(dy[i:j], scale, out=out, dtype=acc)
             if training:
-                v = np.subtract(x[i:j], center, dtype=acc) if far else x[i:j]
-                np.add(out, np.multiply(v, pull, dtype=acc), out=out)
+                v, s = x[i:j], empty(out.shape, acc)
+                v = np.subtract(v, center, out=s, dtype=acc) if far else v
+                np.add(out, np.multiply(v, pull, out=s, dtype=acc), out=out)
                 np.add(out, push, out=out)
 
         dx = _scaled(scaled, x).reshape(shape)

@@ -7,99 +7,16 @@
 A row is what is normalised together: for layer and RMS norm the trailing axes, for group norm the channels of one
 group with all that belongs to them. Arrays are (samples, groups, cols), groups = 1 except in group norm; `span`
 neighbouring columns share one element of w and b: w has groups * cols / span.
-Sources: layer norm Ba et al. 2016, RMS Zhang & Sennrich 2019, group norm Wu & He 2018.
+Mirrors are in `row_mirror`, kernels in `row_kernels`. Sources: layer norm Ba et al. 2016, RMS Zhang & Sennrich 2019, group norm Wu & He 2018.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from tritonnet.kernels.arrays import contiguous, empty, full, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.norm.row_kernels import norm_rows_backward_kernel, norm_rows_kernel, sum_partials_kernel
+from tritonnet.kernels.norm.row_mirror import norm_rows_backward_mirror, norm_rows_mirror
 from tritonnet.kernels.rows import next_power_of_2, tile_of
-from tritonnet.kernels.runtime.host import PIECE, parallel
-
-
-# --- mirror: on (samples, cols) if there is one group, which is much the faster in NumPy ---
-
-def _flat(x):
-    """A view or copy of x as its mirror works on it."""
-    return np.ascontiguousarray(x).reshape((x.shape[0], x.shape[2]) if x.shape[1] == 1 else x.shape)
-
-
-def _columns(w, shape, span, acc):
-    """w or b, repeated over the columns that share an element."""
-    return None if w is None else np.repeat(w.astype(acc), span).reshape(shape[1:]) if span > 1 else w.astype(
-        acc, copy=False).reshape(shape[1:])
-
-
-def _mean(x):
-    """Means of the rows, kept."""
-    cols = x.shape[-1]
-    return (x.reshape(-1, cols) @ np.full(cols, 1 / cols, x.dtype)).reshape(*x.shape[:-1], 1)
-
-
-def norm_rows_mirror(x, w, b, eps, span=1, center=True):
-    source, acc = _flat(x), accumulator(x.dtype)
-    w, b = (_columns(p, source.shape, span, acc) for p in (w, b))
-    y = empty(source.shape, x.dtype, x)
-    mean, rstd = (np.empty((*source.shape[:-1], 1), acc) if kept else None for kept in (center, True))
-
-    def part(i, j):
-        v = source[i:j].astype(acc, copy=False)
-        out = y[i:j] if x.dtype == acc else np.empty(v.shape, acc)
-        if center:
-            mean[i:j] = _mean(v)
-            v = np.subtract(v, mean[i:j], out=out)
-        rstd[i:j] = 1 / np.sqrt(np.vecdot(v, v)[..., None] / acc.type(x.shape[2]) + acc.type(eps))
-        np.multiply(v, rstd[i:j], out=out)
-        if w is not None:
-            out *= w
-        if b is not None:
-            out += b
-        if x.dtype != acc:
-            y[i:j] = out
-
-    if x.size:
-        parallel(part, len(x), x.size, piece=PIECE * len(x) // x.size, uses_blas=True)
-    return y.reshape(x.shape), mean, rstd
-
-
-def norm_rows_backward_mirror(dy, x, w, mean, rstd, span, wants, dtype):
-    source, gradient, acc = _flat(x), _flat(dy), accumulator(x.dtype)
-    wide = _columns(w, source.shape, span, acc)
-    dx = empty(source.shape, x.dtype, x) if wants[0] else None
-    sums = []  # (first sample, sum of dy xhat, sum of dy) of each piece
-
-    def part(i, j):
-        g, v = gradient[i:j].astype(acc, copy=False), source[i:j].astype(acc, copy=False)
-        v = v.copy() if mean is None else v - mean[i:j]
-        v *= rstd[i:j]
-        if wants[1] or wants[2]:
-            sums.append((i, _over_samples(g * v) if wants[1] else None, _over_samples(g) if wants[2] else None))
-        if wants[0]:
-            out = dx[i:j] if x.dtype == acc else np.empty(v.shape, acc)
-            g = g if wide is None else np.multiply(g, wide, out=out)
-            v *= np.vecdot(g, v)[..., None] / acc.type(x.shape[2])
-            if mean is not None:
-                v += _mean(g)
-            np.subtract(g, v, out=out)
-            out *= rstd[i:j]
-            if x.dtype != acc:
-                dx[i:j] = out
-
-    if x.size:
-        parallel(part, len(x), x.size, piece=PIECE * len(x) // x.size, uses_blas=True)
-    sums.sort(key=lambda piece: piece[0])
-    dw, db = (sum((piece[k] for piece in sums), np.zeros(source.shape[1:], acc)).reshape(-1, span).sum(axis=1).astype(
-        dtype, copy=False) if wants[k] else None for k in (1, 2))
-    return dx if dx is None else dx.reshape(x.shape), dw, db
-
-
-def _over_samples(x):
-    """Sums along the first axis: by BLAS where that is fast."""
-    return np.ones(len(x), x.dtype) @ x if x.ndim == 2 else x.sum(axis=0)
 
 
 # --- launch ---
