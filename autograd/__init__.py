@@ -3,8 +3,6 @@
 The public face is PyTorch's `torch.autograd`: Function, grad, backward, no_grad, gradcheck, Variable.
 """
 
-import importlib
-
 if __name__ != "tritonnet.autograd":
     raise ImportError(
         f"tritonnet's folder autograd/ was imported as {__name__!r}: import tritonnet.autograd instead. "
@@ -14,6 +12,7 @@ if __name__ != "tritonnet.autograd":
 from tritonnet.autograd import function
 from tritonnet.autograd.calls import Variable, backward, grad
 from tritonnet.autograd.function import Function
+from tritonnet.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from tritonnet.autograd.mode import (
     enable_grad,
     inference_mode,
@@ -23,16 +22,7 @@ from tritonnet.autograd.mode import (
     set_grad_enabled,
 )
 
-
-def __getattr__(name):
-    if name in ("gradcheck", "gradgradcheck", "GradcheckError"):
-        module = importlib.import_module("tritonnet.autograd.gradcheck")
-        globals().update({found: getattr(module, found) for found in ("gradcheck", "gradgradcheck", "GradcheckError")})
-        return globals()[name]  # the functions, although importing the module has bound its name here
-    raise AttributeError(f"module 'tritonnet.autograd' has no attribute {name!r}")
-
-
 __all__ = [
-    "Function", "Variable", "backward", "enable_grad", "function", "grad", "inference_mode", "is_grad_enabled",
+    "Function", "GradcheckError", "Variable", "backward", "enable_grad", "function", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled",
     "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
 ]
