@@ -78,7 +78,8 @@ def tile_of(device, rows: int, cols: int, along_rows: bool = False, widest: int 
         return {"ROWS": max(1, min(tall, 4096 // block)), "BLOCK": block, "num_warps": 4}
     block = wide if wide <= widest else 4096
     if block <= 256:
-        return {"ROWS": max(1, min(tall, 1024 // block, 64)), "BLOCK": block, "num_warps": 4 if block * tall > 512 else 1}
+        warps = 4 if block * tall > 512 else 1
+        return {"ROWS": max(1, min(tall, 1024 // block, 64)), "BLOCK": block, "num_warps": warps}
     if block <= 2048:
         several = rows > 32 * device.multi_processor_count and block <= 1024
         return {"ROWS": 4 if several else 1, "BLOCK": block, "num_warps": 4 if several or block > 512 else 2}

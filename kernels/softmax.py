@@ -18,7 +18,6 @@ from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.rows import normal_axis, rows_of, tile_of, walk
 from tritonnet.kernels.runtime.host import PIECE, parallel
 
-
 # --- mirror ---
 
 def host_rows(x, axis):

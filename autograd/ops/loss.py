@@ -50,7 +50,8 @@ class CrossEntropy(Op):
         ctx.dx = dx if dx is None else ctx.save(dx)
         if wants(ctx, 1):
             rows = math.prod(x.shape[:1] + x.shape[2:]) if x.ndim > 1 else 1
-            ctx.x, ctx.weight, ctx.sharp = ctx.save(x), weight, (label_smoothing - 1) / (rows if reduction == "mean" else 1)
+            ctx.x, ctx.weight = ctx.save(x), weight
+            ctx.sharp = (label_smoothing - 1) / (rows if reduction == "mean" else 1)
         return loss
 
     def backward(ctx, dy):
@@ -140,9 +141,9 @@ def check_pair(name, x, target, *weights):
 
 def _class_samples(rand, log):
     x = (lambda *shape: -rand(*shape, low=0.1, high=3)) if log else rand
-    for reduction in ("mean", "sum", "none"):
+    for reduction in ("mean", "sum", "none"):  # a label per row; per pixel, with weights, the second class ignored
         yield Sample(x(5, 3), rand.integers(0, 3, 5), None, -100, reduction)
-        yield Sample(x(4, 3, 2, 5), rand.integers(0, 3, (4, 2, 5)), np.array([1, 2, 5]), 1, reduction)  # pixels; weights
+        yield Sample(x(4, 3, 2, 5), rand.integers(0, 3, (4, 2, 5)), np.array([1, 2, 5]), 1, reduction)
     yield Sample(x(70, 10), rand.integers(0, 10, 70))                                  # a batch of digits
     yield Sample(x(3), np.array(1))                                                    # no batch
     yield Sample(x(6, 5).T, rand.integers(0, 6, 5))                                    # strides

@@ -51,7 +51,9 @@ def softmax_samples(rand):
     yield Sample(np.broadcast_to(rand(1, 6), (4, 6)), 1, grad=False)      # strides of 0
     yield Sample(rand(1, 5000))                                           # several blocks
     yield Sample(rand(130, 10))                                           # several rows a program
-    yield Sample(rand(0, 3)); yield Sample(rand(3, 0)); yield Sample(rand())
+    yield Sample(rand(0, 3))                                              # no rows
+    yield Sample(rand(3, 0))                                              # nothing in a row
+    yield Sample(rand())                                                  # a number
     yield Sample(rand(2, 3) * 1e4, dtypes=("float32",), grad=False)       # overflows without the maximum
     yield Sample(np.array([[0, np.nan, 1], [np.inf, 0, 1], [-np.inf, 0, 1], [-np.inf] * 3]), grad=False)
     yield Sample(np.array([[-np.inf] * 4200 + [0.0, 1.0]]), grad=False)   # a block of nothing

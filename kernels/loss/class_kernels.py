@@ -31,7 +31,8 @@ def label_weights_kernel(target, weight, totals, n, cols, ignore: tl.int64, each
     tl.store(totals + tl.program_id(0), tl.sum(total, axis=0))
 
 
-@kernel(flops=lambda x: 8 * x.size, bytes=lambda x, target, dx: x.nbytes + target.nbytes + (0 if dx is None else dx.nbytes))
+@kernel(flops=lambda x: 8 * x.size,
+        bytes=lambda x, target, dx: x.nbytes + target.nbytes + (0 if dx is None else dx.nbytes))
 def class_loss_kernel(x, target, weight, loss, dx, totals, rows, cols, ignore: tl.int64, smoothing: tl.float64,
                       divisor: tl.float64, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64, t_batch: tl.int64,
                       t_row: tl.int64, t_col: tl.int64, dx_batch: tl.int64, dx_row: tl.int64, dx_col: tl.int64,

@@ -23,7 +23,6 @@ from tritonnet.kernels.rows import next_power_of_2, rows_of, tile_of
 from tritonnet.kernels.runtime.host import PIECE, parallel
 from tritonnet.kernels.softmax import host_rows, row_sums
 
-
 # --- mirror: on (rows, C), or (N, C, pixels) ---
 
 def _labels(target, shape, classes, ignore):
@@ -81,8 +80,9 @@ def _small_plain(x, t, reduction, gradient, logits):
 
 def class_loss_mirror(x, target, weight, ignore, reduction, smoothing, gradient, logits):
     axis, acc = min(1, x.ndim - 1), accumulator(x.dtype)
-    if (x.ndim == 2 and 0 < x.size <= PIECE and weight is None and not smoothing and x.dtype is acc and x.flags.c_contiguous
-            and target.dtype.kind in "iu" and not 0 <= ignore < x.shape[1] and not _outside(target, x.shape[1])):
+    if (x.ndim == 2 and 0 < x.size <= PIECE and weight is None and not smoothing and x.dtype is acc
+            and x.flags.c_contiguous and target.dtype.kind in "iu" and not 0 <= ignore < x.shape[1]
+            and not _outside(target, x.shape[1])):
         with np.errstate(all="ignore"):
             return _small_plain(x, target, reduction, gradient, logits)
     source = host_rows(x, axis)
@@ -205,7 +205,8 @@ def _checked(name, x, target, weight, reduction):
         if x.ndim > 1 and target.shape[:1] != x.shape[:1]:
             raise ValueError(f"Expected input batch_size ({x.shape[0]}) to match target batch_size "
                              f"({target.shape[0] if target.shape else 1}): input {x.shape}, target {target.shape}")
-        raise RuntimeError(f"{name}: expected target of shape {labels} for input of shape {x.shape}, got {target.shape}")
+        raise RuntimeError(f"{name}: expected target of shape {labels} for input of shape {x.shape}, got "
+                           f"{target.shape}")
     if weight is not None and weight.shape != (classes,):
         raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got "
                            f"weight tensor of shape: {list(weight.shape)}")

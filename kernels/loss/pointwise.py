@@ -29,7 +29,6 @@ from tritonnet.kernels.loss import pairs
 from tritonnet.kernels.loss.class_kernels import total_loss_kernel
 from tritonnet.kernels.rows import next_power_of_2
 
-
 # --- mirrors: x, t, b (a number) and c (an array) to (L, dL/dx) ---
 
 def _mse(x, t, b, c):

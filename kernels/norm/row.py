@@ -7,7 +7,8 @@
 A row is what is normalised together: for layer and RMS norm the trailing axes, for group norm the channels of one
 group with all that belongs to them. Arrays are (samples, groups, cols), groups = 1 except in group norm; `span`
 neighbouring columns share one element of w and b: w has groups * cols / span.
-Mirrors are in `row_mirror`, kernels in `row_kernels`. Sources: layer norm Ba et al. 2016, RMS Zhang & Sennrich 2019, group norm Wu & He 2018.
+Mirrors are in `row_mirror`, kernels in `row_kernels`.
+Sources: layer norm Ba et al. 2016, RMS Zhang & Sennrich 2019, group norm Wu & He 2018.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.norm.row_kernels import norm_rows_backward_kernel, norm_rows_kernel, sum_partials_kernel
 from tritonnet.kernels.norm.row_mirror import norm_rows_backward_mirror, norm_rows_mirror
 from tritonnet.kernels.rows import next_power_of_2, tile_of
-
 
 # --- launch ---
 

@@ -4,8 +4,8 @@
     m += (1 - beta1) (g - m),  v = beta2 v + (1 - beta2) g^2,  u = v,  or the largest v so far (AMSGrad)
     p -= lr m / (1 - beta1^t) / (sqrt(u / (1 - beta2^t)) + eps)
 
-On a device 1 - beta^t is -expm1(t log beta), with log beta from the host, so that it is as exact in float32 as PyTorch's
-in float64. Sources: Kingma & Ba 2015, Loshchilov & Hutter 2019, Reddi et al. 2018.
+On a device 1 - beta^t is -expm1(t log beta), with log beta from the host: as exact in float32 as PyTorch's in float64.
+Sources: Kingma & Ba 2015, Loshchilov & Hutter 2019, Reddi et al. 2018.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ def adam_row(lr, beta1, beta2, eps, weight_decay, maximize):
 
 
 @kernel(flops=lambda elements: 16 * elements,
-        bytes=lambda elements, P, G, S, FLAGS: elements * (2 * P.itemsize + G.itemsize + (4 + 2 * FLAGS[1]) * S.itemsize))
+        bytes=lambda elements, P, G, S, FLAGS: elements * (
+            2 * P.itemsize + G.itemsize + (4 + 2 * FLAGS[1]) * S.itemsize))
 def adam_kernel(table, steps, ticket, settings, scale, found, arrays, elements: tl.int64, FLAGS: tl.constexpr,
                 P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, SETTINGS: tl.constexpr, ACC: tl.constexpr,
                 ALIGNED: tl.constexpr, BLOCK: tl.constexpr):

@@ -16,9 +16,8 @@ from tritonnet.kernels.arrays import empty, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import jit, kernel, libdevice, tl
 from tritonnet.kernels.optim.table import Cache, pointer, put, value
-from tritonnet.kernels.strided import copy_to
 from tritonnet.kernels.runtime.host import PIECE
-
+from tritonnet.kernels.strided import copy_to
 
 # --- mirror ---
 

@@ -74,7 +74,8 @@ def rmsprop_row(lr, alpha, eps, weight_decay, momentum, maximize):
 
 
 @kernel(flops=lambda elements: 12 * elements,
-        bytes=lambda elements, P, G, S, FLAGS: elements * (2 * P.itemsize + G.itemsize + (2 + 2 * sum(FLAGS)) * S.itemsize))
+        bytes=lambda elements, P, G, S, FLAGS: elements * (
+            2 * P.itemsize + G.itemsize + (2 + 2 * sum(FLAGS)) * S.itemsize))
 def rmsprop_kernel(table, steps, ticket, settings, scale, found, arrays, elements: tl.int64, FLAGS: tl.constexpr,
                    P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, SETTINGS: tl.constexpr, ACC: tl.constexpr,
                    ALIGNED: tl.constexpr, BLOCK: tl.constexpr):

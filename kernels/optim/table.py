@@ -208,7 +208,7 @@ def pointer(row, k, TYPE: tl.constexpr, ALIGNED: tl.constexpr):
 def over_chunk(UPDATE: tl.constexpr, FLAGS: tl.constexpr, table, steps, ticket, settings, scale, found, arrays,
                P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, SETTINGS: tl.constexpr, ACC: tl.constexpr,
                ALIGNED: tl.constexpr, BLOCK: tl.constexpr):
-    """UPDATE on the chunk of this program's row, whose columns are POINTERS, STEP, COUNT, GROUP; then count the step."""
+    """UPDATE on the chunk of this program's row (columns: POINTERS, STEP, COUNT, GROUP); then count the step."""
     row = table + tl.program_id(0).to(tl.int64) * 8
     p, g = pointer(row, 0, P, ALIGNED), pointer(row, 1, G, ALIGNED)
     s0, s1, s2 = pointer(row, 2, S, ALIGNED), pointer(row, 3, S, ALIGNED), pointer(row, 4, S, ALIGNED)

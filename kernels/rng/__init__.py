@@ -6,6 +6,6 @@ from tritonnet.kernels.rng.generator import Generator, default_generator, manual
 from tritonnet.kernels.rng.permutation import permutation
 
 __all__ = [
-    "Generator", "bernoulli", "channel_mask", "default_generator", "dropout", "dropout_backward", "manual_seed", "normal",
-    "permutation", "randint", "same_stream_everywhere", "uniform",
+    "Generator", "bernoulli", "channel_mask", "default_generator", "dropout", "dropout_backward", "manual_seed",
+    "normal", "permutation", "randint", "same_stream_everywhere", "uniform",
 ]

@@ -27,8 +27,8 @@ def zeros(shapes=SHAPES):
     return [np.zeros(s, np.float32) for s in shapes]
 
 
-def counts(n=len(SHAPES)):
-    return [np.zeros((), np.float32) for _ in range(n)]
+def counts():
+    return [np.zeros((), np.float32) for _ in SHAPES]
 
 
 def test_step_counts_are_exact_and_move_on_once(simulated):
@@ -158,7 +158,7 @@ def test_large_parameters_go_in_pieces():
     v, big, small = np.abs(v), [], []
     for n, found in ((300_001, big), (1000, small)):
         arrays = [a[:n].copy() for a in (p, g, m, v)]
-        optim.adam_step([arrays[0]], [arrays[1]], [arrays[2]], [arrays[3]], None, [np.zeros((), np.float32)], [0], [ADAM])
+        optim.adam_step(*([a] for a in arrays), None, [np.zeros((), np.float32)], [0], [ADAM])
         found += arrays
     for a, b in zip(big, small):
         np.testing.assert_array_equal(a[:1000], b)

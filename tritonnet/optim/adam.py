@@ -38,9 +38,10 @@ class Adam(Optimizer):
 
     def update(self, batch, group, fused):
         steps = self.slots(batch, "step", float32)
-        adam_step(batch.params, batch.grads, self.slots(batch, "exp_avg"), self.slots(batch, "exp_avg_sq"),
-                  self.slots(batch, "max_exp_avg_sq") if group["amsgrad"] else None, steps, batch.groups, batch.settings,
-                  fused, group["decoupled_weight_decay"])
+        means, squares = self.slots(batch, "exp_avg"), self.slots(batch, "exp_avg_sq")
+        largest = self.slots(batch, "max_exp_avg_sq") if group["amsgrad"] else None
+        adam_step(batch.params, batch.grads, means, squares, largest, steps, batch.groups, batch.settings, fused,
+                  group["decoupled_weight_decay"])
 
 
 class AdamW(Adam):

@@ -38,5 +38,5 @@ class RMSprop(Optimizer):
         centered, momentum = self.flags(group)
         steps, squares = self.slots(batch, "step", float32), self.slots(batch, "square_avg")
         buffers = self.slots(batch, "momentum_buffer") if momentum else None
-        rmsprop_step(batch.params, batch.grads, squares, self.slots(batch, "grad_avg") if centered else None, buffers, steps,
-                     batch.groups, batch.settings, fused)
+        means = self.slots(batch, "grad_avg") if centered else None
+        rmsprop_step(batch.params, batch.grads, squares, means, buffers, steps, batch.groups, batch.settings, fused)

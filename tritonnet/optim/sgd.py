@@ -38,8 +38,8 @@ class SGD(Optimizer):
     def update(self, batch, group, fused):
         momentum, nesterov, dampened = self.flags(group)
         steps = self.steps(batch) if dampened else None
-        sgd_step(batch.params, batch.grads, self.slots(batch, "momentum_buffer") if momentum else None, steps, batch.groups,
-                 batch.settings, fused, nesterov)
+        buffers = self.slots(batch, "momentum_buffer") if momentum else None
+        sgd_step(batch.params, batch.grads, buffers, steps, batch.groups, batch.settings, fused, nesterov)
 
     def steps(self, batch):
         """Step counts, which dampening needs: a buffer without one (from PyTorch, say) is not at its first step."""
