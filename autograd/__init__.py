@@ -23,6 +23,7 @@ from tritonnet.autograd.mode import (
 )
 
 __all__ = [
-    "Function", "GradcheckError", "Variable", "backward", "enable_grad", "function", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled",
+    "Function", "GradcheckError", "Variable", "backward", "enable_grad", "function", "grad", "gradcheck",
+    "gradgradcheck", "inference_mode", "is_grad_enabled",
     "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
 ]
