@@ -12,11 +12,13 @@ direct.py). im2col.py has the columns as such, which is the way to understand th
 
 from __future__ import annotations
 
-from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.arrays import empty, is_host
 from tritonnet.kernels.conv.im2col import col2im, im2col
 from tritonnet.kernels.conv.mirror import conv2d_backward_mirror, conv2d_mirror
 
-__all__ = ["col2im", "conv2d", "conv2d_backward", "im2col", "output_size"]
+__all__ = [
+    "col2im", "conv2d", "conv2d_backward", "conv2d_input_gradient", "conv2d_weight_gradient", "im2col", "output_size",
+]
 
 
 def output_size(size, kernel, stride, padding, dilation) -> int:
@@ -45,3 +47,23 @@ def conv2d_backward(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), gr
     if not needs[1] and not needs[2]:
         return dx, None, None
     return dx, *launch.weight_gradient(dy, x, w.shape, stride, padding, dilation, groups, needs[1:])
+
+
+def conv2d_input_gradient(dy, w, x_shape, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    """dx of shape (N, C, H, W) alone: the transposed convolution of dy."""
+    if is_host(dy):
+        unread = empty(x_shape, dy.dtype, None)  # dx needs no more than its shape
+        return conv2d_backward_mirror(dy, unread, w, stride, padding, dilation, groups, (True, False, False))[0]
+    from tritonnet.kernels.conv import launch
+
+    return launch.input_gradient(dy, w, x_shape, stride, padding, dilation, groups)
+
+
+def conv2d_weight_gradient(dy, x, w_shape, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    """dw of shape (O, C/groups, R, S) alone."""
+    if is_host(dy):
+        unread = empty(w_shape, dy.dtype, None)
+        return conv2d_backward_mirror(dy, x, unread, stride, padding, dilation, groups, (False, True, False))[1]
+    from tritonnet.kernels.conv import launch
+
+    return launch.weight_gradient(dy, x, w_shape, stride, padding, dilation, groups, (True, False))[0]
