@@ -138,7 +138,7 @@ def _tiles(device, dtype, pixels, O, C):
     if dtype in HALVES:
         wide = O >= 128 and pixels >= 128 * device.multi_processor_count
         return {"BLOCK_M": 128, "BLOCK_N": 128 if wide else n, "BLOCK_K": min(64, k), "GROUP_M": 8,
-                "num_warps": 8 if wide else 4, "num_stages": 3}
+                "num_warps": 8, "num_stages": 3}
     if dtype.itemsize == 8:
         return {"BLOCK_M": 64, "BLOCK_N": n, "BLOCK_K": 16, "GROUP_M": 8, "num_warps": 4, "num_stages": 3}
     return {"BLOCK_M": 64 if n > 32 else 128, "BLOCK_N": n, "BLOCK_K": min(32, k), "GROUP_M": 8, "num_warps": 4,
