@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from tritonnet.autograd import function, tape
+import numpy as np
+
+from tritonnet.autograd import engine, function, tape
 from tritonnet.autograd.function import edge, make
 from tritonnet.autograd.mode import state
 from tritonnet.kernels import arrays
-from tritonnet.kernels.dtypes import is_float
+from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.dtypes import FLOATS
 
 
 def _tuple(x):
     return (x,) if isinstance(x, function.Tensor) else tuple(x)
 
 
-def _roots(outputs, gradients, create_graph):
-    """Pairs of (where to start, gradient), with the implicit 1 of a scalar."""
-    if len(gradients) != len(outputs):
-        raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
-    roots = []
-    for i, (y, g) in enumerate(zip(outputs, gradients)):
-        if not isinstance(y, function.Tensor):
-            raise TypeError(f"element {i} of tensors is a {type(y).__name__}: expected a Tensor")
-        if not y.requires_grad:
-            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-        if g is None:
-            if y.array.size != 1:
-                raise RuntimeError(
-                    f"grad can be implicitly created only for scalar outputs, not for shape {tuple(y.array.shape)}")
-            g = make(tape.begin_with_one(arrays.full(y.array.shape, 1, y.array.dtype, y.array)))
-        elif not isinstance(g, function.Tensor):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
-        elif g.array.shape != y.array.shape:
+def _root(i, y, g, create_graph):
+    """Where to start, and the gradient there; the implicit 1 of a scalar."""
+    if not isinstance(y, function.Tensor):
+        raise TypeError(f"element {i} of tensors is a {type(y).__name__}: expected a Tensor")
+    if not y.requires_grad:
+        raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+    array = y.array
+    if g is None:
+        if array.size != 1:
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {tuple(g.array.shape)} and output[{i}] has a "
-                f"shape of {tuple(y.array.shape)}."
-            )
-        elif not is_float(g.array.dtype):
-            raise RuntimeError(f"gradient {i} must be of floating-point type, got {g.array.dtype}")
-        roots.append((edge(y), g if create_graph else g.array))
-    return roots
+                f"grad can be implicitly created only for scalar outputs, not for shape {tuple(array.shape)}")
+        one = arrays.full(array.shape, 1, array.dtype, array) if array.shape or not is_host(array) else np.array(
+            1, array.dtype)
+        tape.begin_with_one(one)
+        return edge(y), make(one) if create_graph else one
+    if not isinstance(g, function.Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if g.array.shape != array.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{i}] has a shape of {tuple(g.array.shape)} and output[{i}] has a "
+            f"shape of {tuple(array.shape)}."
+        )
+    if g.array.dtype not in FLOATS:
+        raise RuntimeError(f"gradient {i} must be of floating-point type, got {g.array.dtype}")
+    return edge(y), g if create_graph else g.array
 
 
 def _sum_tensors(before, grad, shape, dtype):
@@ -55,13 +57,15 @@ def _sum_tensors(before, grad, shape, dtype):
 def _run(outputs, gradients, retain_graph, create_graph, inputs):
     if gradients is None:
         gradients = (None,) * len(outputs)
-    elif isinstance(gradients, function.Tensor):
-        gradients = (gradients,)
-    roots = _roots(outputs, tuple(gradients), create_graph)
+    else:
+        gradients = _tuple(gradients)
+    if len(gradients) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
+    roots = [_root(i, y, g, create_graph) for i, (y, g) in enumerate(zip(outputs, gradients))]
     before, state.grad = state.grad, bool(create_graph)
     try:
-        return tape.backward(roots, create_graph if retain_graph is None else retain_graph, inputs,
-                             _sum_tensors if create_graph else None)
+        return engine.backward(roots, create_graph if retain_graph is None else retain_graph, inputs,
+                               _sum_tensors if create_graph else None)
     finally:
         state.grad = before
 
@@ -81,7 +85,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         raise RuntimeError("'inputs' argument to backward cannot be empty.")
     found = _run(tensors, grad_tensors, retain_graph, create_graph, [edge(x) for x in inputs])
     for x in inputs:
-        if (g := found.get(edge(x))) is not None:
+        if (g := found.pop(edge(x), None)) is not None:
             x.accumulate(g)
 
 

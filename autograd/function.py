@@ -115,10 +115,13 @@ class Op(Node):
         self.saved += (array,)
         return array
 
-    def run_backward(self, grads):
+    def run_backward(self, *grads):
         check_unmodified(self, self.saved)
-        found = type(self).backward(self, *grads)
-        return found if type(found) is tuple else (found,)
+        return self.backward(*grads)
+
+    def record_backward(self, grads):
+        check_unmodified(self, self.saved)
+        return self.differentiable_backward(*grads)
 
     def differentiable_backward(self, *grads):
         """The backward as recorded operations on tensors, for create_graph=True. An op that offers it overrides this.
@@ -232,7 +235,7 @@ class Function(Node):
     @property
     def saved_tensors(self):
         """What save_for_backward kept."""
-        if self.released:
+        if self.saved is None:
             raise RuntimeError(self.second_time())
         check_unmodified(self, [t.array for t in self.saved if t is not None])
         return self.saved
@@ -251,11 +254,11 @@ class Function(Node):
         """False: undefined output gradients arrive as None instead of zeros."""
         self.materialize_grads = value
 
-    def run_backward(self, grads):
+    def run_backward(self, *grads):
         found = type(self).backward(self, *[None if g is None else make(g) for g in grads])
         return tuple(None if g is None else g.array for g in self._checked(found))
 
-    def differentiable_backward(self, *grads):
+    def record_backward(self, grads):
         return self._checked(type(self).backward(self, *grads))
 
     def _checked(self, found):

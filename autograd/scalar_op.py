@@ -17,7 +17,7 @@ import numpy as np
 from tritonnet.autograd import function
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.mode import state
-from tritonnet.autograd.tape import clock
+from tritonnet.autograd.tape import check_unmodified, clock
 from tritonnet.kernels import elementwise
 from tritonnet.kernels.elementwise import OPERATIONS, derivative
 
@@ -47,9 +47,14 @@ class ScalarOp(Op):
     def backward(ctx, grad):
         return ctx.choice.function(grad, *ctx.operands)
 
+    def run_backward(self, grad):
+        check_unmodified(self, self.saved)
+        return self.choice.function(grad, *self.operands)  # as `backward`, in one call less
+
     def release(self):
-        super().release()
-        self.operands = ()
+        if self.saved:
+            self.saved = None
+            self.operands = ()
 
     def replace_saved(self, copies):
         super().replace_saved(copies)

@@ -30,7 +30,7 @@ class Dropout(Op):
         """The mask or the place in the stream goes as saved arrays do."""
         if "place" in self.__dict__:
             self.__dict__.clear()
-            self.released = True
+            self.saved = None
 
 
 class Dropout2d(Op):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet import dtypes as dt
-from tritonnet.autograd import calls, tape, views
+from tritonnet.autograd import calls, engine, tape, views
 from tritonnet.autograd.function import make, wrap_with
 from tritonnet.autograd.mode import state
 from tritonnet.devices import device_of
@@ -198,14 +198,14 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
         """Add a gradient, an array or a tensor with history, to `.grad`. The tape calls it."""
         if hooks.leaves:
             grad = hooks.on_leaf(self, grad)
-        if isinstance(grad, Tensor):
-            self.grad = grad if self.grad is None else self.grad + grad
-        elif self.grad is None:
-            self.grad = make(grad if tape.unshared(grad) else grad.copy())
+        if self.grad is None:
+            self.grad = grad if isinstance(grad, Tensor) else make(grad if engine.unshared(grad) else grad.copy())
+        elif isinstance(grad, Tensor):
+            self.grad = self.grad + grad
         elif self.grad.requires_grad:
             self.grad = self.grad + make(grad)
         else:  # in place: optimizers and users hold on to .grad
-            write(self.grad.array, tape.add_arrays(self.grad.array, grad, in_place=True))
+            write(self.grad.array, engine.add_arrays(self.grad.array, grad, in_place=True))
         if hooks.after:
             hooks.after_leaf(self)
 
