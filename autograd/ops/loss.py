@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tritonnet.autograd.function import Op
+from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.autograd.tape import is_one
 from tritonnet.kernels import elementwise
@@ -41,6 +41,9 @@ class NllLoss(Op):
     def backward(ctx, dy):
         return weighed(ctx.dx, along_classes(dy, ctx.dx))
 
+    def differentiable_backward(ctx, dy):
+        return make(ctx.dx) * along_classes(dy, ctx.dx)
+
 
 class CrossEntropy(Op):
     """Negative log-likelihood of target under softmax(x) over axis 1; target: int labels or probabilities like x."""
@@ -48,9 +51,10 @@ class CrossEntropy(Op):
     def forward(ctx, x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         loss, dx = kernels.cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing, wants(ctx, 0))
         ctx.dx = dx if dx is None else ctx.save(dx)
+        ctx.x, ctx.target, ctx.options = x, target, (weight, ignore_index, reduction, label_smoothing)
         if wants(ctx, 1):
+            ctx.save(x)
             rows = math.prod(x.shape[:1] + x.shape[2:]) if x.ndim > 1 else 1
-            ctx.x, ctx.weight = ctx.save(x), weight
             ctx.sharp = (label_smoothing - 1) / (rows if reduction == "mean" else 1)
         return loss
 
@@ -61,9 +65,17 @@ class CrossEntropy(Op):
     def target_gradient(ctx, dy):
         """- (1 - smoothing) weight log softmax(x), over the number of rows for a mean."""
         dt = elementwise.mul(log_softmax(ctx.x, min(1, ctx.x.ndim - 1)), ctx.sharp)
-        if ctx.weight is not None:
-            dt = elementwise.mul(dt, ctx.weight.reshape((-1,) + (1,) * (dt.ndim - 2)))
+        if ctx.options[0] is not None:
+            dt = elementwise.mul(dt, ctx.options[0].reshape((-1,) + (1,) * (dt.ndim - 2)))
         return elementwise.mul(dt, along_classes(dy, dt))
+
+    def differentiable_backward(ctx, dy):
+        """dx = softmax(x) (sum of q over the classes) - q, with q, which is constant, from the loss without softmax."""
+        if wants(ctx, 1):
+            raise NotImplementedError("create_graph=True: cross_entropy with probabilities that require a gradient")
+        x, axis = ctx.input(0, ctx.x), min(1, ctx.x.ndim - 1)
+        q = -make(kernels.weights_of_classes(ctx.x, ctx.target, *ctx.options))
+        return (x.softmax(axis) * q.sum(axis, keepdim=True) - q) * along_classes(dy, ctx.x)
 
 
 class _PairLoss(Op):
@@ -83,7 +95,13 @@ class MseLoss(_PairLoss):
     """(x - target)^2."""
 
     def forward(ctx, x, target, reduction="mean"):
+        ctx.x, ctx.target, ctx.mean = x, target, reduction == "mean"
         return ctx.of("mse", x, target, reduction)
+
+    def differentiable_backward(ctx, dy):
+        d = ctx.input(0, ctx.x) - ctx.input(1, ctx.target)
+        dx = d * dy * (2 / d.numel() if ctx.mean else 2.0)
+        return dx, -dx
 
 
 class L1Loss(_PairLoss):
@@ -91,6 +109,9 @@ class L1Loss(_PairLoss):
 
     def forward(ctx, x, target, reduction="mean"):
         return ctx.of("l1", x, target, reduction)
+
+    def differentiable_backward(ctx, dy):
+        return tuple(None if d is None else make(d) * dy for d in ctx.gradients)
 
 
 class SmoothL1Loss(_PairLoss):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tritonnet.autograd.function import Op
+from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import norm as kernels
 
@@ -16,7 +16,7 @@ def save_rows(ctx, x, rows, span, w, b, mean, rstd):
     for array in (rows, mean, rstd, w):
         if array is not None:
             ctx.save(array)
-    ctx.shape, ctx.rows, ctx.span, ctx.statistics, ctx.w, ctx.b = x.shape, rows, span, (mean, rstd), w, b
+    ctx.x, ctx.rows, ctx.span, ctx.statistics, ctx.w, ctx.b = x, rows, span, (mean, rstd), w, b
 
 
 def rows_backward(ctx, dy):
@@ -25,8 +25,27 @@ def rows_backward(ctx, dy):
     dx, dw, db = kernels.norm_rows_backward(
         dy.reshape(ctx.rows.shape), ctx.rows, w, *ctx.statistics, ctx.span,
         (ctx.parents[0] is not None, w is not None, b is not None), None if w is None else w.dtype)
-    return (None if dx is None else dx.reshape(ctx.shape), None if w is None else dw.reshape(w.shape),
+    return (None if dx is None else dx.reshape(ctx.x.shape), None if w is None else dw.reshape(w.shape),
             None if b is None else db.reshape(b.shape))
+
+
+def recorded_backward(x, g, axes, eps, center=True):
+    """(dx, xhat) by recorded operations on tensors; g: dy w.  What is normalised together lies along `axes`."""
+    d = x - x.mean(axes, keepdim=True) if center else x
+    rstd = ((d * d).mean(axes, keepdim=True) + eps).rsqrt()
+    xhat = d * rstd
+    dx = g - xhat * (g * xhat).mean(axes, keepdim=True)
+    return (dx - g.mean(axes, keepdim=True) if center else dx) * rstd, xhat
+
+
+def of_channels(p, x):
+    """A vector of channels as it broadcasts over x (N, C, …)."""
+    return p.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def channel_sums(x):
+    """The transpose of that."""
+    return x.sum(tuple(i for i in range(x.ndim) if i != 1))
 
 
 class LayerNorm(Op):
@@ -45,11 +64,17 @@ class LayerNorm(Op):
         rows = x.reshape(math.prod(x.shape[:before]), 1, math.prod(shape))
         y, mean, rstd = kernels.norm_rows(rows, weight, bias, eps)
         save_rows(ctx, x, rows, 1, weight, bias, mean, rstd)
+        ctx.axes, ctx.eps = tuple(range(before, x.ndim)), eps
         return y.reshape(x.shape)
 
     def backward(ctx, dy):
         dx, dw, db = rows_backward(ctx, dy)
         return dx, None, dw, db
+
+    def differentiable_backward(ctx, dy):
+        x, w = ctx.input(0, ctx.x), None if ctx.w is None else ctx.input(2, ctx.w)
+        dx, xhat = recorded_backward(x, dy if w is None else dy * w, ctx.axes, ctx.eps)
+        return dx, None, None if w is None else dy * xhat, dy
 
 
 class RMSNorm(Op):
@@ -62,10 +87,16 @@ class RMSNorm(Op):
         rows = x.reshape(math.prod(x.shape[:-1]), 1, x.shape[-1])
         y, mean, rstd = kernels.norm_rows(rows, weight, None, eps, center=False)
         save_rows(ctx, x, rows, 1, weight, None, mean, rstd)
+        ctx.eps = eps
         return y.reshape(x.shape)
 
     def backward(ctx, dy):
         return rows_backward(ctx, dy)[:2]
+
+    def differentiable_backward(ctx, dy):
+        x, w = ctx.input(0, ctx.x), None if ctx.w is None else ctx.input(1, ctx.w)
+        dx, xhat = recorded_backward(x, dy if w is None else dy * w, (-1,), ctx.eps, center=False)
+        return dx, None if w is None else dy * xhat
 
 
 class GroupNorm(Op):
@@ -83,11 +114,19 @@ class GroupNorm(Op):
         rows = x.reshape(x.shape[0], groups, x.shape[1] // groups * span)
         y, mean, rstd = kernels.norm_rows(rows, weight, bias, eps, span)
         save_rows(ctx, x, rows, span, weight, bias, mean, rstd)
+        ctx.eps = eps
         return y.reshape(x.shape)
 
     def backward(ctx, dy):
         dx, dw, db = rows_backward(ctx, dy)
         return dx, None, dw, db
+
+    def differentiable_backward(ctx, dy):
+        x, w = ctx.input(0, ctx.x), None if ctx.w is None else ctx.input(2, ctx.w)
+        g = dy if w is None else dy * of_channels(w, dy)
+        dx, xhat = recorded_backward(x.reshape(ctx.rows.shape), g.reshape(ctx.rows.shape), (2,), ctx.eps)
+        dw = None if w is None else channel_sums(dy * xhat.reshape(dy.shape))
+        return dx.reshape(dy.shape), None, dw, channel_sums(dy)
 
 
 class BatchNorm(Op):
@@ -110,7 +149,7 @@ class BatchNorm(Op):
         for array in (x, mean, rstd, weight):
             if array is not None:
                 ctx.save(array)
-        ctx.x, ctx.w, ctx.b, ctx.statistics, ctx.training = x, weight, bias, (mean, rstd), training
+        ctx.x, ctx.w, ctx.b, ctx.statistics, ctx.training, ctx.eps = x, weight, bias, (mean, rstd), training, eps
         return ctx.y
 
     def backward(ctx, dy):
@@ -118,6 +157,16 @@ class BatchNorm(Op):
         return kernels.batch_norm_backward(
             dy, ctx.x, w, *ctx.statistics, ctx.training, (ctx.parents[0] is not None, w is not None, b is not None),
             None if w is None else w.dtype)
+
+    def differentiable_backward(ctx, dy):
+        x, w = ctx.input(0, ctx.x), None if ctx.w is None else ctx.input(1, ctx.w)
+        g = dy if w is None else dy * of_channels(w, dy)
+        if ctx.training:
+            dx, xhat = recorded_backward(x, g, (0, *range(2, x.ndim)), ctx.eps)
+        else:
+            mean, rstd = (of_channels(make(p), dy) for p in ctx.statistics)
+            dx, xhat = g * rstd, (x - mean) * rstd
+        return dx, None if w is None else channel_sums(dy * xhat), channel_sums(dy)
 
 
 @samples(LayerNorm, torch=lambda torch, *args: torch.nn.functional.layer_norm(*args))

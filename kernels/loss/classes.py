@@ -233,3 +233,10 @@ def nll(x, target, weight=None, ignore_index: int = -100, reduction: str = "mean
         raise RuntimeError(f"nll_loss: expected integer labels (Long), got {target.dtype}")
     run = class_loss_mirror if is_host(x) else _class_loss_device
     return run(x, target, weight, ignore_index, reduction, 0.0, gradient, False)
+
+
+def weights_of_classes(x, target, weight=None, ignore_index: int = -100, reduction: str = "mean",
+                       label_smoothing: float = 0.0):
+    """- q_rc w_c over the mean's divisor: the gradient of cross_entropy but for softmax(x), and so constant."""
+    run = class_loss_mirror if is_host(x) else _class_loss_device
+    return run(x, target, weight, ignore_index, reduction, label_smoothing, True, False)[1]
