@@ -40,7 +40,7 @@ def test_losses(function, shapes, reduction):
     (lambda x, w, b: F.batch_norm(x, None, None, w, b, True), [(3, 4, 5), (4,), (4,)]),
     (lambda x: F.batch_norm(x, None, None, training=True), [(6, 4)]),
     (lambda x, w, b: F.batch_norm(x, MEAN, VAR, w, b), [(3, 4, 5), (4,), (4,)]),
-], ids=["softmax", "log_softmax", "layer", "layer without weights", "rms", "group", "batch", "of vectors", "evaluation"])
+], ids=["softmax", "log_softmax", "layer", "no weights", "rms", "group", "batch", "of vectors", "evaluation"])
 def test_softmax_and_norms(function, shapes):
     assert gradgradcheck(function, drawn(*shapes))
 
