@@ -27,10 +27,9 @@ class Dropout(Op):
         return kernels.dropout_backward(dy, ctx.p, ctx.place)
 
     def release(self):
-        """The mask or the place in the stream goes as saved arrays do."""
-        if "place" in self.__dict__:
-            self.__dict__.clear()
-            self.saved = None
+        """Also where nothing was saved: the place in the stream is needed as a mask would be."""
+        self.saved = None
+        self.__dict__.clear()
 
 
 class Dropout2d(Op):
