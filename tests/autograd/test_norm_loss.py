@@ -25,7 +25,15 @@ def drawn(*shapes):
     (lambda x, how: F.nll_loss(x.log_softmax(1), LABELS, WEIGHT, reduction=how), [(5, 4)]),
     (lambda x, y, how: F.mse_loss(x, y, reduction=how), [(5, 4), (5, 4)]),
     (lambda x, y, how: F.l1_loss(x * x, y, reduction=how), [(5, 4), (5, 4)]),
-], ids=["cross_entropy", "of pixels", "of probabilities", "nll", "mse", "l1"])
+    (lambda x, y, how: F.smooth_l1_loss(x, y, beta=0.7, reduction=how), [(5, 4), (5, 4)]),
+    (lambda x, y, how: F.huber_loss(x, y, delta=0.7, reduction=how), [(5, 4), (4,)]),
+    (lambda x, y, how: F.binary_cross_entropy(x.sigmoid(), y.sigmoid(), WEIGHT, reduction=how), [(5, 4), (5, 4)]),
+    (lambda x, y, how: F.binary_cross_entropy_with_logits(x, y, reduction=how), [(5, 4), (5, 4)]),
+    (lambda x, y, how: F.binary_cross_entropy_with_logits(x, y, WEIGHT, None, None, how, WEIGHT), [(5, 4), (5, 4)]),
+    (lambda x, y, how: F.kl_div(x, y.sigmoid(), reduction=how), [(5, 4), (5, 4)]),
+    (lambda x, y, how: F.kl_div(x, y, reduction=how.replace("mean", "batchmean"), log_target=True), [(5, 4), (5, 4)]),
+], ids=["cross_entropy", "of pixels", "of probabilities", "nll", "mse", "l1", "smooth_l1", "huber", "bce", "logits",
+        "weighted logits", "kl_div", "of logarithms"])
 def test_losses(function, shapes, reduction):
     assert gradgradcheck(lambda *args: function(*args, reduction), drawn(*shapes))
 

@@ -1,0 +1,16 @@
+"""Losses for the tape: of classes, and of pairs of numbers."""
+
+from tritonnet.autograd.ops.loss.classes import CrossEntropy, NllLoss
+from tritonnet.autograd.ops.loss.pairs import (
+    BceLoss,
+    BceWithLogits,
+    HuberLoss,
+    KlDiv,
+    L1Loss,
+    MseLoss,
+    SmoothL1Loss,
+)
+
+__all__ = [
+    "BceLoss", "BceWithLogits", "CrossEntropy", "HuberLoss", "KlDiv", "L1Loss", "MseLoss", "NllLoss", "SmoothL1Loss",
+]
