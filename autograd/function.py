@@ -14,7 +14,6 @@ from tritonnet.autograd.tape import Node, Output, check_unmodified, clock, modif
 from tritonnet.kernels.dtypes import FLOATS
 
 new = object.__new__
-NO_PARENTS = [(None,) * n for n in range(9)]
 
 
 class Variable(Protocol):
@@ -87,24 +86,31 @@ class Op(Node):
         """Run on tensors, arrays and numbers; record if any tensor requires a gradient. Returns tensors."""
         node = new(cls)
         node.saved = ()
-        tracked = False
-        arrays = []
+        recording, tracked, arrays, parents = state.grad, False, [], []
         for a in args:
+            parent = None
             if isinstance(a, Tensor):
-                tracked = tracked or a.requires_grad
+                if recording and a.requires_grad:
+                    tracked = True
+                    parent = (a.node if a.base is None else views.current_node(a)) or a
                 a = a.array
             arrays.append(a)
-        if tracked and state.grad:
-            node.parents = parents_of(args)
-            out = cls.forward(node, *arrays, **kwargs)
-            if type(out) is tuple or out.dtype in FLOATS:
-                out = record(node, out)
-            else:
-                out = make(out)
-        else:
-            node.parents = NO_PARENTS[len(args)] if len(args) < 9 else (None,) * len(args)
-            out = cls.forward(node, *arrays, **kwargs)
-            out = make(out) if type(out) is not tuple else tuple(map(make, out))
+            parents.append(parent)
+        node.parents = tuple(parents)
+        out = cls.forward(node, *arrays, **kwargs)
+        if type(out) is tuple:
+            out = record(node, out) if tracked else tuple(map(make, out))
+        else:  # `make` and `record`, written out: most operations
+            t = new(Tensor)
+            t.array = out
+            t.grad = t.base = t.node = None
+            t.requires_grad = False
+            if tracked and out.dtype in FLOATS:
+                node.hooks = None
+                node.shape, node.dtype = out.shape, out.dtype
+                node.seq = next(clock)
+                t.node, t.requires_grad = node, True
+            out = t
         if cls.view and isinstance(args[0], Tensor):
             for view in out if type(out) is tuple else (out,):
                 views.mark(view, args[0], cls, args[1:], kwargs)

@@ -44,7 +44,11 @@ class Linear(Module):
         reset_weight_and_bias(self.weight, self.bias)
 
     def forward(self, input):
-        return F.linear(input, self.weight, self.bias)
+        try:  # quicker than attributes, which Python looks for everywhere else first
+            weight, bias = self._parameters["weight"], self._parameters["bias"]
+        except KeyError:  # one of them was deleted, and the name given to a tensor
+            weight, bias = self.weight, self.bias
+        return F.linear(input, weight, bias)
 
     def extra_repr(self):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
