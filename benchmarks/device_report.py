@@ -60,7 +60,7 @@ def markdown(report) -> str:
               ""]
     if samples["failures"]:
         lines += ["| sample | type | what |", "|---|---|---|"]
-        lines += [f"| {f['name']} | {f['dtype']} | {_cell(f['error'])} |" for f in samples["failures"]] + [""]
+        lines += [f"| {f['name']} | {f['dtype']} | {brief(f['error'])} |" for f in samples["failures"]] + [""]
     lines += ["## Times", "",
               "Median of replayed graphs, warm cache, in microseconds per call, with quartiles; *again* is the same "
               "program a second time: the noise. *eager* includes the host. Work as the kernels declare it.", "",
@@ -68,7 +68,7 @@ def markdown(report) -> str:
               "| TFLOP/s | GB/s | MHz | agrees |", "|---|---|" + "--:|" * 11 + "---|"]
     for row in rows:
         if row.get("error"):
-            lines.append(f"| {row['program']} | {row['dtype']} | {_cell(row['error'])} |" + " |" * 11)
+            lines.append(f"| {row['program']} | {row['dtype']} | {brief(row['error'])} |" + " |" * 11)
             continue
         lines.append("| " + " | ".join([
             row["program"], row["dtype"], _n(row["us"]), f"{_n(row['low'])} – {_n(row['high'])}", _n(row["again_us"]),
@@ -92,5 +92,6 @@ def _n(value) -> str:
     return "–" if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def _cell(text) -> str:
+def brief(text) -> str:
+    """One line of a table."""
     return " ".join(text.replace("|", "/").split())[:300]

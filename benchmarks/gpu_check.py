@@ -86,7 +86,7 @@ def check(args, device) -> int:
     print(f"\n{path}")
     wrong = [r for r in report["benchmarks"] if r.get("error") or r["agrees"] == "no"]
     for failure in failures[:20]:
-        print(f"FAILED {failure['name']} in {failure['dtype']}: {failure['error'][:300]}")
+        print(f"FAILED {failure['name']} in {failure['dtype']}: {device_report.brief(failure['error'])}")
     return 1 if failures or wrong else 0
 
 

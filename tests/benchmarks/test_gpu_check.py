@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import gpu_check
 from benchmarks.device_timing import calls_for, compared
+from tests.kernels.runtime import fake_cuda
 from tritonnet.kernels import runtime
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +31,18 @@ def test_simulated_report(tmp_path):
         assert row.keys() == ROW, row
         assert row["agrees"] in ("yes", "not compared") and row["us"] > 0 and row["torch_us"] is None
     assert "times below say nothing" in page and report["benchmarks"][0]["program"] in page
+
+
+@pytest.mark.skipif(not fake_cuda.compiler(), reason="the fake libcuda needs a C compiler")
+def test_the_cuda_driver_is_asked_for_what_it_can_do(tmp_path):
+    """On the fake libcuda, which runs no kernel: graphs, events and the report; results are wrong, and it is said."""
+    fake_cuda.build(tmp_path)
+    done = fake_cuda.run(tmp_path, "-m", "benchmarks.gpu_check", "--tiny", "--only", "x + bias", "--out", str(tmp_path))
+    assert done.returncode == 1, done.stdout + done.stderr
+    report = json.loads(next(tmp_path.glob("fake-gpu/*.json")).read_text())
+    assert report["about"]["cuda_driver"] and not report["about"]["simulated"] and not report["samples"]["run"]
+    for row in report["benchmarks"]:
+        assert row["launches"] == 1 and row["us"] > 0 and row["agrees"] == "no", row
 
 
 def test_without_a_gpu(capsys):
