@@ -8,14 +8,14 @@ tqdm and the rest are loaded when they are used.
 """
 
 import importlib as _importlib
-from math import e, inf, nan, pi
 import os.path as _path
+from math import e, inf, nan, pi
 
 if __name__ != "tritonnet":
     raise ImportError(f"{__name__} is a second copy of tritonnet: import tritonnet")
 
 _here = _path.dirname(_path.realpath(__file__))
-if not _path.isfile(_path.join(_here, "kernels", "__init__.py")):  # a checkout: kernels/ lies beside this folder, not in it
+if not _path.isfile(_path.join(_here, "kernels", "__init__.py")):  # a checkout: kernels/ lies beside this folder
     __path__.append(_path.dirname(_here))
 
 __version__ = "0.1.0"

@@ -114,4 +114,4 @@ class iinfo:
         return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
 
-type_float = type(0.0)
+type_float = type(0.0)  # noqa: UP003  (`float` is an element type here)

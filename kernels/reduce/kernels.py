@@ -100,7 +100,6 @@ def extreme_kernel(x, places, values, where, rows, cols, per_split, x_batch: tl.
     start = split * per_split
     stop = tl.minimum(start + per_split, cols)
     lanes = tl.arange(0, BLOCK)[None, :]
-    inside = (row < rows) & (start + lanes < stop)
     first = tl.where(start + lanes < stop, start + lanes, start)  # a lane without elements holds the first one again
     best = tl.load(x + shift + walk(first, x_col), mask=(row < rows) & (start < cols), other=0).to(ACC)
     if places is None:

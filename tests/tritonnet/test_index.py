@@ -193,7 +193,7 @@ def test_bad_values(key, value, error, words):
 
 def test_expanded_tensors_are_not_written_to(simulated):
     for x in (tritonnet.zeros(3, 1), tritonnet.zeros(3, 1).cuda()):
-        with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory"):
+        with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single"):
             x.expand(3, 4)[1] = 1
         with pytest.raises(RuntimeError, match="more than one element"):
             x.expand(3, 4)[[0, 1]] = 1

@@ -19,10 +19,10 @@ from triton.runtime import interpreter as stock
 from triton.runtime.jit import JITFunction
 
 from tritonnet.kernels.runtime.interpret.builder import Builder
+from tritonnet.kernels.runtime.interpret.element_types import BY_SIGNATURE, TRITON_DTYPES, np_dtype
 from tritonnet.kernels.runtime.interpret.memory import Memory
 from tritonnet.kernels.runtime.interpret.patches import Patches
 from tritonnet.kernels.runtime.interpret.twins import Twins
-from tritonnet.kernels.runtime.interpret.element_types import BY_SIGNATURE, TRITON_DTYPES, np_dtype
 from tritonnet.kernels.runtime.signature import parameters
 from tritonnet.kernels.runtime.source import real
 

@@ -2,7 +2,7 @@
 
 Block k lies at  TAG | k << 36 | 1 << 35: addresses derived from it stay recognisable up to 32 GiB either side, also
 when they were stored in device memory and read back (pointer tables). Numbers are not used again for long, so a
-stale address names the freed block. Fresh memory is full of 0xFF bytes: NaN in every float type, -1 in every signed int.
+stale address names the freed block. Fresh memory is full of 0xFF bytes: NaN in every float type, -1 in signed integers.
 """
 from __future__ import annotations
 

@@ -183,7 +183,8 @@ launch()
 
 def test_leaving_is_quiet(folder):
     code = START + """
-kept = [to_device(np.ones(5), device), device.record(), runtime.Graph.capture(device, lambda: None), device.new_stream()]
+graph = runtime.Graph.capture(device, lambda: None)
+kept = [to_device(np.ones(5), device), device.record(), graph, device.new_stream()]
 shared = from_dlpack(kept[0])
 with runtime.simulated(own_blocks=True) as simulated:
     more = [to_device(np.ones(5), simulated), runtime.Graph.capture(simulated, lambda: None)]
