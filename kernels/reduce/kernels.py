@@ -108,7 +108,6 @@ def extreme_kernel(x, places, values, where, rows, cols, per_split, x_batch: tl.
         best_at = tl.load(places + shift + walk(first, x_col), mask=(row < rows) & (start < cols), other=0)
     for begin in range(start + BLOCK, stop, BLOCK):
         at = begin + lanes
-        inside = (row < rows) & (at < stop)
         safe = tl.where(at < stop, at, start)
         v = tl.load(x + shift + walk(safe, x_col), mask=row < rows, other=0).to(ACC)
         if places is None:
