@@ -41,9 +41,7 @@ def current_node(tensor):
     """The node of a view, made anew if its base was changed in place meanwhile."""
     view = tensor.base
     if view.root.node is not view.seen:
-        again = view.root
-        for op, args, kwargs in view.path:
-            again = op.apply(again, *args, **kwargs)
+        again = _viewed(view.root, view.path)
         tensor.node, tensor.requires_grad, view.seen = again.node, again.requires_grad, view.root.node
     return tensor.node
 
@@ -55,6 +53,13 @@ def along(path, array):
         ctx.saved, ctx.parents = (), (None,)
         array = op.forward(ctx, array, *args, **kwargs)
     return array
+
+
+def _viewed(tensor, path):
+    """The same view of another tensor."""
+    for op, args, kwargs in path:
+        tensor = op.apply(tensor, *args, **kwargs)
+    return tensor
 
 
 class _CopySlices(Op):
@@ -74,6 +79,12 @@ class _CopySlices(Op):
             region.fill(0)
         else:
             strided.fill(region, 0)
+        return dbase, dvalue
+
+    def differentiable_backward(ctx, dy):
+        dbase = dy.clone()
+        region, dvalue = (_viewed(d, ctx.path) for d in (dbase, dy))
+        region.zero_()
         return dbase, dvalue
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tritonnet.autograd.function import Op
+from tritonnet.autograd.function import Op, make
+from tritonnet.autograd.ops.index import ScatterAdd
+from tritonnet.autograd.ops.linear_map import LinearMap
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import pool as kernels
-from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.arrays import is_host, zeros
 from tritonnet.kernels.dtypes import is_float
 from tritonnet.kernels.pool import Windows
 
@@ -43,6 +45,14 @@ def channels_last(x):
     return launch.channels_last(launch.four(x))
 
 
+def recorded_backward(dy, where, x_shape):
+    """dx by recorded operations on tensors, from the places in the images that were taken."""
+    rows = (*x_shape[:-2], x_shape[-2] * x_shape[-1])
+    nothing = make(zeros(rows, dy.array.dtype, dy.array))
+    taken = where.reshape((*rows[:-1], where.shape[-2] * where.shape[-1]))
+    return ScatterAdd.apply(nothing, len(rows) - 1, taken, dy.flatten(-2)).reshape(x_shape)
+
+
 class MaxPool2d(Op):
     """(y, indices): the largest under windows over (…, C, H, W), and its place in the image; y alone if not `indices`.
 
@@ -59,6 +69,11 @@ class MaxPool2d(Op):
     def backward(ctx, dy, dwhere=None):
         x, y, where = ctx.saved if len(ctx.saved) == 3 else (*ctx.saved, None)
         return kernels.max_pool2d_backward(dy, x, y, where, ctx.windows, ctx.indices)
+
+    def differentiable_backward(ctx, dy, dwhere=None):
+        x = ctx.saved[0]
+        where = ctx.saved[2] if ctx.indices else kernels.max_pool2d(x, ctx.windows, True)[1]
+        return recorded_backward(dy, where, x.shape)
 
 
 @samples(MaxPool2d, torch=lambda torch, *a, indices=True: torch.nn.functional.max_pool2d(*a, return_indices=indices))
@@ -97,6 +112,11 @@ class AvgPool2d(Op):
 
     def backward(ctx, dy):
         return kernels.avg_pool2d_backward(dy, *ctx.arguments)
+
+    def differentiable_backward(ctx, dy):
+        shape, *arguments, last = ctx.arguments
+        return LinearMap.apply(dy, lambda dy: kernels.avg_pool2d_backward(dy, shape, *arguments, last),
+                               lambda x: kernels.avg_pool2d(x, *arguments))
 
 
 @samples(AvgPool2d, torch=lambda torch, *a: torch.nn.functional.avg_pool2d(*a))
@@ -141,6 +161,11 @@ class AdaptiveAvgPool2d(Op):
     def backward(ctx, dy):
         return kernels.adaptive_avg_pool2d_backward(dy, *ctx.arguments)
 
+    def differentiable_backward(ctx, dy):
+        arguments, size = ctx.arguments, dy.shape[-2:]
+        return LinearMap.apply(dy, lambda dy: kernels.adaptive_avg_pool2d_backward(dy, *arguments),
+                               lambda x: kernels.adaptive_avg_pool2d(x, size))
+
 
 @samples(AdaptiveAvgPool2d, torch=lambda torch, x, size: torch.nn.functional.adaptive_avg_pool2d(x, size))
 def adaptive_avg_pool2d_samples(rand):
@@ -167,6 +192,9 @@ class AdaptiveMaxPool2d(Op):
 
     def backward(ctx, dy, dwhere=None):
         return kernels.adaptive_max_pool2d_backward(dy, ctx.where, *ctx.arguments)
+
+    def differentiable_backward(ctx, dy, dwhere=None):
+        return recorded_backward(dy, ctx.where, ctx.arguments[0])
 
 
 @samples(AdaptiveMaxPool2d, torch=lambda torch, x, size: torch.nn.functional.adaptive_max_pool2d(x, size, True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tritonnet.autograd.function import Op
+from tritonnet.autograd.ops.linear_map import LinearMap
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import rng as kernels
 from tritonnet.kernels.arrays import is_host
@@ -26,6 +27,14 @@ class Dropout(Op):
     def backward(ctx, dy):
         return kernels.dropout_backward(dy, ctx.p, ctx.place)
 
+    def differentiable_backward(ctx, dy):
+        p, place = ctx.p, ctx.place
+
+        def again(x):
+            return kernels.dropout_backward(x, p, place)
+
+        return LinearMap.apply(dy, again, again)
+
     def release(self):
         """Also where nothing was saved: the place in the stream is needed as a mask would be."""
         self.saved = None
@@ -44,6 +53,10 @@ class Dropout2d(Op):
 
     def backward(ctx, dy):
         return product(dy, ctx.mask)
+
+    def differentiable_backward(ctx, dy):
+        mask = ctx.mask
+        return LinearMap.apply(dy, lambda x: product(x, mask), lambda x: product(x, mask))
 
 
 def product(x, mask):

@@ -34,7 +34,7 @@ def check_transposed(x, w, bias, size, stride, padding, dilation, groups):
                            f"with {channels} elements, but got bias of size {list(bias.shape)} instead")
     if min(size) < 1 or tuple(map(output_size, size, w.shape[2:], stride, padding, dilation)) != x.shape[2:]:
         raise RuntimeError(f"conv_transpose2d: no convolution with kernel {list(w.shape[2:])}, stride {list(stride)}, "
-                           f"padding {list(padding)} and dilation {list(dilation)} takes images of size {list(size)} to "
+                           f"padding {list(padding)} and dilation {list(dilation)} takes images of {list(size)} to "
                            f"{list(x.shape[2:])}")
     if x.dtype != w.dtype:
         raise RuntimeError(f"Input type ({x.dtype.name}) and weight type ({w.dtype.name}) should be the same")
@@ -107,8 +107,8 @@ def _torch_transposed(torch, x, w, bias=None, size=(1, 1), stride=(1, 1), paddin
 @samples(ConvTranspose2d, torch=_torch_transposed)
 def conv_transpose2d_samples(rand):
     yield Sample(rand(2, 5, 4, 3), rand(5, 4, 3, 3), rand(4), (6, 5))
-    yield Sample(rand(2, 6, 4, 3), rand(6, 4, 4, 4), rand(4), (8, 6), (2, 2), (1, 1))           # doubles an image
-    yield Sample(rand(2, 6, 4, 3), rand(6, 4, 3, 3), None, (8, 6), (2, 2), (1, 1))              # the longer of two sizes
+    yield Sample(rand(2, 6, 4, 3), rand(6, 4, 4, 4), rand(4), (8, 6), (2, 2), (1, 1))  # doubles an image
+    yield Sample(rand(2, 6, 4, 3), rand(6, 4, 3, 3), None, (8, 6), (2, 2), (1, 1))     # the longer of two sizes
     yield Sample(rand(1, 4, 3, 4), rand(4, 3, 3, 2), rand(6), (7, 8), (2, 2), (1, 0), (2, 1), 2)  # groups, dilation
     yield Sample(rand(3, 20, 1, 1), rand(20, 8, 4, 4), rand(8), (4, 4))                         # from a vector
     yield Sample(rand(2, 4, 3, 5).transpose(0, 3, 1, 2), rand(5, 4, 3, 3), rand(4), (6, 5))     # channels last

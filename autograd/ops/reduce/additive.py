@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.autograd.function import Op
+from tritonnet.autograd.ops.linear_map import LinearMap
 from tritonnet.autograd.ops.reduce.base import Reduction, all_axes, shapes, spread
+from tritonnet.autograd.ops.shape import Pad
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import elementwise, reduce
 from tritonnet.kernels.reduce.axes import count, normal_axes, reduced_shape
@@ -51,6 +53,30 @@ class Prod(Reduction):
     def backward(ctx, dy):
         return reduce.prod_backward(ctx.kept(dy), ctx.x, None, ctx.axes)
 
+    def differentiable_backward(ctx, dy):
+        others = products_of_others(ctx.input(0, ctx.x), ctx.axes)
+        return others * ctx.kept(dy)
+
+
+def products_of_others(x, axes):
+    """For each element of a tensor the product of all others along axes: up a tree of pairs, and down again."""
+    order = [i for i in range(x.ndim) if i not in axes] + list(axes)
+    moved = x.permute(order)
+    rows = moved.reshape(*moved.shape[: x.ndim - len(axes)], count(x.shape, axes))
+    n, levels = rows.shape[-1], []
+    if n == 0:
+        return x
+    while rows.shape[-1] > 1:
+        if rows.shape[-1] % 2:
+            rows = Pad.apply(rows, (0, 1), 1.0)
+        levels.append(rows.reshape(*rows.shape[:-1], -1, 2))
+        rows = levels[-1].select(-1, 0) * levels[-1].select(-1, 1)
+    others = rows.new_ones(rows.shape)
+    for pairs in reversed(levels):
+        others = (others.narrow(-1, 0, pairs.shape[-2]).unsqueeze(-1) * pairs.flip(-1)).flatten(-2)
+    others = others.narrow(-1, 0, n).reshape(moved.shape)
+    return others.permute([order.index(i) for i in range(x.ndim)])
+
 
 class Var(Reduction):
     """Variances over axes, divided by n - correction."""
@@ -63,6 +89,10 @@ class Var(Reduction):
     def backward(ctx, dy):
         return reduce.var_backward(ctx.kept(dy), ctx.x, ctx.axes, ctx.correction)
 
+    def differentiable_backward(ctx, dy):
+        x, n = ctx.input(0, ctx.x), count(ctx.of, ctx.axes) - ctx.correction
+        return (x - x.mean(ctx.axes, keepdim=True)) * (ctx.kept(dy) * (2 / n if n > 0 else float("nan")))
+
 
 class LogSumExp(Reduction):
     """log of the sum of exponentials over axes."""
@@ -74,6 +104,9 @@ class LogSumExp(Reduction):
 
     def backward(ctx, dy):
         return reduce.logsumexp_backward(ctx.kept(dy), ctx.x, ctx.kept(ctx.y))
+
+    def differentiable_backward(ctx, dy):
+        return (ctx.input(0, ctx.x) - ctx.kept(ctx.output(ctx.y))).exp() * ctx.kept(dy)
 
 
 class Norm(Reduction):
@@ -106,6 +139,10 @@ class CumSum(Op):
 
     def backward(ctx, dy):
         return reduce.cumsum_backward(dy, ctx.axis)
+
+    def differentiable_backward(ctx, dy):
+        axis = ctx.axis
+        return LinearMap.apply(dy, lambda dy: reduce.cumsum_backward(dy, axis), lambda x: reduce.cumsum(x, axis))
 
 
 def _additive(rand):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet.autograd.function import Op
+from tritonnet.autograd.function import Op, make
+from tritonnet.autograd.ops.index import ScatterAdd
 from tritonnet.autograd.ops.reduce.base import Reduction, all_axes, shapes
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import index, reduce
-from tritonnet.kernels.arrays import zeros
+from tritonnet.kernels.arrays import full, zeros
 
 
 class _Extreme(Reduction):
@@ -16,6 +17,11 @@ class _Extreme(Reduction):
 
     def backward(ctx, dy):
         return reduce.amax_backward(ctx.kept(dy), ctx.x, ctx.kept(ctx.y), ctx.axes)
+
+    def differentiable_backward(ctx, dy):
+        y = ctx.kept(ctx.y)
+        shares = reduce.amax_backward(full(y.shape, 1, y.dtype, y), ctx.x, y, ctx.axes)
+        return make(shares) * ctx.kept(dy)
 
 
 class Amax(_Extreme):
@@ -49,6 +55,12 @@ class _Selected(Reduction):
             return dy
         dx = zeros(ctx.of, dy.dtype, dy)
         return index.scatter(dx, ctx.axes[0], ctx.kept(ctx.where), ctx.kept(dy))
+
+    def differentiable_backward(ctx, dy, _):
+        if not ctx.of:
+            return dy
+        dx = make(zeros(ctx.of, dy.array.dtype, dy.array))
+        return ScatterAdd.apply(dx, ctx.axes[0], ctx.kept(ctx.where), ctx.kept(dy))
 
 
 class Max(_Selected):
