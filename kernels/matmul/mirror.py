@@ -8,39 +8,37 @@ import warnings
 
 import numpy as np
 
-from tritonnet.kernels.dtypes import FLOATS, HALVES, float32
+from tritonnet.kernels.dtypes import HALVES, float32, float64
 from tritonnet.kernels.matmul.activation import activate_mirror
 from tritonnet.kernels.runtime import host
 
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tritonnet\.kernels\.matmul")  # see `quietly`
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tritonnet\.kernels\.matmul")  # see `dot`
 
 SMALL = 1 << 14              # elements of a result that NumPy may allocate itself
 ONE_THREAD = 1 << 18         # multiply-adds that OpenBLAS never splits
 SPLIT = 1 << 25              # multiply-adds from which two threads of our own pay
 
 
-def quietly(mirror):
-    """`mirror` without a word about infinities and NaN, also where warnings are errors: then with np.errstate, which
-    would cost as much as a small product.
-    """
-    @functools.wraps(mirror)
-    def quiet(*args):
-        try:
-            return mirror(*args)
-        except RuntimeWarning:
-            with np.errstate(all="ignore"):
-                return mirror(*args)
-
-    return quiet
-
-
 def dot(x, y):
-    """x (M, K) . y (K, N), of one float type that BLAS knows."""
-    M, N = x.shape[0], y.shape[1]
-    if M * N <= SMALL and M * N * x.shape[1] <= ONE_THREAD:
-        return np.dot(x, y)
+    """x (M, K) . y (K, N), of one float type that BLAS knows.
+
+    Says nothing about infinities and NaN, also where warnings are errors; np.errstate alone would cost as much as a
+    small product, so there it comes after the fact.
+    """
+    M, K = x.shape
+    N = y.shape[1]
+    work = M * N * K
+    if work <= ONE_THREAD and M * N <= SMALL:
+        try:
+            return np.dot(x, y)
+        except RuntimeWarning:
+            pass
+    with np.errstate(all="ignore"):
+        return _big(x, y, M, N, work)
+
+
+def _big(x, y, M, N, work):
     out = host.empty((M, N), x.dtype)
-    work = M * N * x.shape[1]
     if work <= ONE_THREAD or host.blas_alone():
         return np.dot(x, y, out=out)
     if work < SPLIT:
@@ -58,20 +56,18 @@ def rows_of(x):
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-@quietly
 def matmul_mirror(x, y):
     """x @ y by np.matmul's rules. Narrow floats are multiplied in float32 and rounded once."""
     dtype = x.dtype
-    if dtype in HALVES:
-        x, y = x.astype(float32), y.astype(float32)
-    if x.ndim == 2 and y.ndim == 2 and dtype in FLOATS:
-        z = dot(x, y)
-    elif x.ndim > 2 and y.ndim == 2 and dtype in FLOATS and x.flags.c_contiguous:
-        z = dot(rows_of(x), y).reshape(*x.shape[:-1], y.shape[-1])
-    elif x.ndim < 2 or y.ndim < 2:
-        z = np.asarray(_vector(x, y))
-    else:
-        z = _batched(x, y)
+    if dtype is float32 or dtype is float64:             # not `in`: a dtype's hash takes as long as a small product
+        if x.ndim == 2 and y.ndim == 2:
+            return dot(x, y)
+        if x.ndim > 2 and y.ndim == 2 and x.flags.c_contiguous:
+            return dot(rows_of(x), y).reshape(*x.shape[:-1], y.shape[-1])
+    elif dtype in HALVES:
+        return matmul_mirror(x.astype(float32), y.astype(float32)).astype(dtype)
+    with np.errstate(all="ignore"):
+        z = np.asarray(_vector(x, y)) if x.ndim < 2 or y.ndim < 2 else _batched(x, y)
     return z if z.dtype == dtype else z.astype(dtype)
 
 
@@ -98,44 +94,46 @@ def _batched(x, y):
 
 @functools.lru_cache(16)
 def ones(n, dtype):
-    """A read-only vector of ones, for sums by BLAS."""
-    vector = np.ones(n, dtype)
+    """A read-only row (1, n) of ones, for sums by BLAS."""
+    vector = np.ones((1, n), dtype)
     vector.flags.writeable = False
     return vector
 
 
-@quietly
 def linear_mirror(x, w, bias=None, activation=None):
     """activation(x w' + bias): x (..., K), w (O, K), bias (O,)."""
     dtype = x.dtype
-    if dtype in HALVES:
-        x, w = x.astype(float32), w.astype(float32)
-    y = dot(rows_of(x), w.T)
+    if dtype is not float32 and dtype is not float64 and dtype in HALVES:
+        bias = bias if bias is None else bias.astype(float32)
+        return linear_mirror(x.astype(float32), w.astype(float32), bias, activation).astype(dtype)
+    y = dot(x if x.ndim == 2 else rows_of(x), w.T)
     if x.ndim != 2:
         y = y.reshape(*x.shape[:-1], len(w))
     if bias is not None:
-        np.add(y, bias, out=y, casting="same_kind")
+        try:  # noqa: SIM105  (contextlib.suppress takes as long as the sum)
+            np.add(y, bias, out=y)
+        except RuntimeWarning:                           # about inf - inf, where warnings are errors: the sum is done
+            pass
     if activation is not None:
         activate_mirror(y, activation)
-    return y if dtype is y.dtype else y.astype(dtype, copy=False)
+    return y
 
 
-@quietly
 def linear_backward_mirror(dy, x, w, needs=(True, True, True)):
     """(dx, dw, db) of x w' + bias; those not needed are None."""
     dtype = x.dtype
-    if dtype in HALVES:
-        dy, x, w = dy.astype(float32), x.astype(float32), w.astype(float32)
-    rows = rows_of(dy)
+    if dtype is not float32 and dtype is not float64 and dtype in HALVES:
+        wide = linear_backward_mirror(dy.astype(float32), x.astype(float32), w.astype(float32), needs)
+        return tuple(g if g is None else g.astype(dtype) for g in wide)
+    plain = x.ndim == 2
+    rows = dy if plain else rows_of(dy)
     dx = dw = db = None
     if needs[0]:
         dx = dot(rows, w)
-        if x.ndim != 2:
+        if not plain:
             dx = dx.reshape(x.shape)
     if needs[1]:
-        dw = dot(rows.T, rows_of(x))
+        dw = dot(rows.T, x if plain else rows_of(x))
     if needs[2]:
-        db = np.dot(ones(len(rows), rows.dtype), rows)
-    if dtype in HALVES:
-        return tuple(g if g is None else g.astype(dtype) for g in (dx, dw, db))
+        db = dot(ones(len(rows), dtype), rows)[0]
     return dx, dw, db
