@@ -56,7 +56,7 @@ def timed(name, dtype, device, torch=None, clocks=None, tiny=False) -> dict:
     times = compared(candidates, *((1, 1) if tiny else ()), clocks=clocks)
     seen = (clocks.since(mark) if clocks else None) or {}
     us, theirs = times["ours"]["us"], times.get("torch", {}).get("us")
-    flops, nbytes = map(sum, zip(*launches)) if launches else (0, case.moved)
+    flops, nbytes = map(sum, zip(*launches)) if launches else (0, 0 if tiny else case.moved)
     row |= {"us": us, "low": times["ours"]["low"], "high": times["ours"]["high"], "again_us": times["again"]["us"],
             "torch_us": theirs, "ratio": us / theirs if theirs else None, "eager_us": eager["ours"],
             "torch_eager_us": eager.get("torch"), "launches": len(launches), "flops": flops, "bytes": nbytes,
