@@ -8,6 +8,7 @@ from tritonnet.autograd.function import Op
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import elementwise
 from tritonnet.kernels import matmul as kernels
+from tritonnet.kernels.dtypes import bool_
 
 NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "bool": "bool",
          "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char"}
@@ -18,7 +19,7 @@ def check_types(x, y):
     if x.dtype != y.dtype:
         raise RuntimeError("expected m1 and m2 to have the same dtype, but got: "
                            f"{NAMES.get(x.dtype.name, x.dtype.name)} != {NAMES.get(y.dtype.name, y.dtype.name)}")
-    if x.dtype == bool:
+    if x.dtype == bool_:
         raise NotImplementedError('"addmm_impl_cpu_" not implemented for \'Bool\': matrix products take numbers')
 
 
@@ -54,18 +55,19 @@ class MatMul(Op):
     """x @ y: vectors, matrices, stacks of matrices (broadcast); one element type."""
 
     def forward(ctx, x, y):
-        if x.dtype is not y.dtype or x.dtype == bool:
+        if x.dtype is not y.dtype or x.dtype is bool_:
             check_types(x, y)
-        if len(x.shape) != 2 or len(y.shape) != 2 or x.shape[1] != y.shape[0]:
+        a, b = x.shape, y.shape
+        if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
             check_matmul(x, y)
-        ctx.x, ctx.y = ctx.save(x), ctx.save(y)
+        ctx.saved = x, y
         return kernels.matmul(x, y)
 
     def backward(ctx, dz):
-        return kernels.matmul_backward(dz, ctx.x, ctx.y, ctx.needs_input_grad)
+        return kernels.matmul_backward(dz, *ctx.saved, ctx.needs_input_grad)
 
     def differentiable_backward(self, dz):
-        x, y = self.input(0, self.x), self.input(1, self.y)
+        x, y = self.input(0, self.saved[0]), self.input(1, self.saved[1])
         if x.ndim == 1 and y.ndim == 1:
             return dz * y, dz * x
         X, Y = x.unsqueeze(0) if x.ndim == 1 else x, y.unsqueeze(1) if y.ndim == 1 else y
