@@ -27,7 +27,10 @@ from tritonnet.kernels.dtypes import accumulator, float16, float32, result_type
 from tritonnet.kernels.elementwise.layout import broadcast
 from tritonnet.kernels.loss import pairs
 from tritonnet.kernels.loss.class_kernels import total_loss_kernel
+from tritonnet.kernels.quiet import number, quietly
 from tritonnet.kernels.rows import next_power_of_2
+
+SMALL = 1 << 14  # elements of results that NumPy may allocate itself
 
 # --- mirrors: x, t, b (a number) and c (an array) to (L, dL/dx) ---
 
@@ -57,16 +60,19 @@ def _huber(x, t, b, c):
 
 def _logs(x):
     """log x and log(1 - x), at least -100."""
-    return np.maximum(np.log(x), -100), np.maximum(np.log1p(-x), -100)
+    least = number(-100, x.dtype)
+    return np.maximum(np.log(x), least), np.maximum(np.log1p(-x), least)
 
 
 def _bce(x, t, b, c):
+    one = number(1, x.dtype)
+    rest = one - x
     log, log_rest = _logs(x)
-    value = (t - 1) * log_rest - t * log
-    if math.isnan(np.add.reduce(value, axis=None)) and not (x.min() >= 0 and x.max() <= 1):
+    value = (t - one) * log_rest - t * log
+    if math.isnan(np.add.reduce(value, None)) and not (x.min() >= 0 and x.max() <= 1):
         raise RuntimeError(f"binary_cross_entropy: all elements of input should be between 0 and 1, got {x.min()} to "
                            f"{x.max()}")
-    return value, (x - t) / np.maximum(x * (1 - x), 1e-12)
+    return value, (x - t) / np.maximum(x * rest, number(1e-12, x.dtype))
 
 
 def _bce_logits(x, t, b, c):
@@ -142,33 +148,40 @@ def _divisor(shape, reduction):
 
 def _mean_square(x, t, divisor, wants):
     """The commonest loss in fewer passes; x and t of one shape and type."""
-    d = np.subtract(x, t, out=empty(x.shape, x.dtype, x))
+    d = np.subtract(x, t, out=empty(x.shape, x.dtype, x)) if x.size >= SMALL or not x.ndim else np.subtract(x, t)
     flat = d.reshape(-1)
-    loss = np.divide(np.dot(flat, flat), divisor, dtype=x.dtype)
-    np.multiply(d, x.dtype.type(2 / divisor if divisor else 0), out=d)
-    return np.asarray(loss), d, -d if wants[1] else None
+    loss = np.array(_divided(np.dot(flat, flat), divisor), x.dtype)
+    np.multiply(d, number(2 / divisor if divisor else 0, x.dtype), d)
+    return loss, d, -d if wants[1] else None
 
 
+def _divided(total, divisor):
+    """A NumPy number over a Python number, as a Python number; NaN of nothing."""
+    return total.item() / divisor if divisor else math.nan
+
+
+@quietly
 def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
     dtype = x.dtype if x.dtype is t.dtype else result_type(x, t)
     acc, shape = accumulator(dtype), x.shape if x.shape == t.shape else broadcast(x.shape, t.shape)
     divisor = _divisor(shape, reduction)
-    x, t, w, c = (a if a is None or a.dtype is acc else a.astype(acc, copy=False) for a in (x, t, w, c))
-    pair = PAIRS[name]
-    with np.errstate(all="ignore"):  # infinities, and sums too large for float16, are results like any other
-        if name == "mse" and reduction != "none" and w is None and dtype is acc and x.shape == t.shape:
-            return _mean_square(x, t, divisor, wants)
-        value, dx = pair.mirror(x, t, acc.type(b), c)
-        dt = None if not wants[1] else -dx if pair.target_mirror is None else pair.target_mirror(x, t, acc.type(b), c)
-        if w is not None:
-            value, dx, dt = (None if a is None else a * w for a in (value, dx, dt))
-        if reduction == "none":
-            loss = value
-        else:
-            loss = np.divide(np.add.reduce(value, axis=None), divisor)
-            share = acc.type(1 / divisor if divisor else 0)
-            dx, dt = (None if a is None else a * share for a in (dx, dt))
-    return np.asarray(loss, dtype), np.asarray(dx), None if dt is None else np.asarray(dt)
+    if not (x.dtype is acc and t.dtype is acc and w is None and c is None):
+        x, t, w, c = (a if a is None else a.astype(acc, copy=False) for a in (x, t, w, c))
+    if name == "mse" and reduction != "none" and w is None and dtype is acc and x.shape == t.shape:
+        return _mean_square(x, t, divisor, wants)
+    pair, b = PAIRS[name], number(b, acc)
+    value, dx = pair.mirror(x, t, b, c)
+    dt = None if not wants[1] else -dx if pair.target_mirror is None else pair.target_mirror(x, t, b, c)
+    if w is not None:
+        value, dx, dt = (None if a is None else a * w for a in (value, dx, dt))
+    if reduction == "none":
+        loss = np.asarray(value, dtype)
+    else:
+        loss = np.array(_divided(np.add.reduce(value, None), divisor), dtype)
+        if divisor != 1:
+            share = number(1 / divisor if divisor else 0, acc)
+            dx, dt = dx * share, None if dt is None else np.asarray(dt * share)
+    return loss, np.asarray(dx), dt
 
 
 # --- launch ---
