@@ -117,10 +117,12 @@ def root(array):
     return array.owner
 
 
-def modified(array):
-    """Note that an array's memory was changed in place: what saved it before can no longer be used."""
+def modified(*changed):
+    """Note that the memory of arrays was changed in place: what saved it before can no longer be used."""
     global _last_change
-    _changed[id(root(array))] = _last_change = next(clock)
+    _last_change = now = next(clock)
+    for array in changed:
+        _changed[id(root(array))] = now
 
 
 def check_unmodified(node, saved):

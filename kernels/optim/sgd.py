@@ -73,10 +73,14 @@ def sgd_step(params, grads, buffers, steps, groups, settings, fused=None, nester
     fused: a `Fused`, on a device.
     """
     if is_host(params[0]):
+        rate, plain = None, False
         for i, (p, g) in enumerate(zip(params, grads)):
             lr, momentum, dampening, weight_decay, maximize = settings[groups[i]]
-            if buffers is None and not weight_decay and not maximize and p.size <= SMALL and p.itemsize >= 4:
-                np.subtract(p, np.multiply(g, scalar(lr, p.dtype)), p)  # most steps of small models
+            if rate is None or groups[i] != groups[i - 1]:
+                rate = scalar(lr, p.dtype)
+                plain = buffers is None and not weight_decay and not maximize and p.itemsize >= 4
+            if plain and p.size <= SMALL:
+                np.subtract(p, np.multiply(g, rate), p)  # most steps of small models
                 continue
             first = False
             if steps is not None:

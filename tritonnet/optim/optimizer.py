@@ -102,25 +102,27 @@ class Optimizer:
             if closure is not None:
                 loss = closure()
             mode.grad = False
-            self.run_hooks(0, closure)
+            before_step, after_step = self._step_hooks
+            if before_step:
+                self.run_hooks(before_step, closure)
             self.update_all()
             self.stepped = True
-            self.run_hooks(1, closure)
+            if after_step:
+                self.run_hooks(after_step, closure)
         finally:
             mode.grad = before
         return loss
 
-    def run_hooks(self, which, closure):
-        """Call what was registered for before (0) or after (1) a step."""
-        hooks = self._step_hooks[which]
-        for hook in list(hooks.values()) if hooks else ():
+    def run_hooks(self, hooks, closure):
+        """Call what was registered for before or after a step."""
+        for hook in list(hooks.values()):
             hook(self, (closure,), {})
 
     def update_all(self):
         """Collect what has gradients by type and place, and run one fused step for each."""
         batches = {}
         for group in self.param_groups:
-            kind = batch = None
+            dtype = grad_dtype = place = None
             for p in group["params"]:
                 grad = p.grad
                 if grad is None:
@@ -128,21 +130,21 @@ class Optimizer:
                 array, grad = p.array, grad.array
                 if grad.shape != array.shape:
                     raise RuntimeError(f"optimizer: gradient {list(grad.shape)} of a parameter {list(array.shape)}")
-                if kind is None or array.dtype is not kind[0] or grad.dtype is not kind[1] or array.device != kind[2]:
-                    kind = array.dtype, grad.dtype, array.device
-                    batch = self.batch(batches, group, kind)
+                if array.dtype is not dtype or grad.dtype is not grad_dtype or array.device != place:
+                    dtype, grad_dtype, place = array.dtype, grad.dtype, array.device
+                    batch = self.batch(batches, group, (dtype, grad_dtype, place))
+                    number_of_group = len(batch.settings) - 1
                 batch.tensors.append(p)
                 batch.params.append(array)
                 batch.grads.append(grad)
-                batch.groups.append(len(batch.settings) - 1)
+                batch.groups.append(number_of_group)
         for key, batch in batches.items():
             fused = None
             if key[2] != "cpu":
                 fused = self.fused[key][0] if key in self.fused else Fused()
                 self.fused[key] = fused, batch.members
             self.update(batch, batch.first, fused)
-            for array in batch.params:
-                modified(array)
+            modified(*batch.params)
 
     def batch(self, batches, group, kind):
         """The batch for parameters of this group and kind: types of parameter and gradient, and place."""
