@@ -69,10 +69,14 @@ def _bce(x, t, b, c):
     rest = one - x
     log, log_rest = _logs(x)
     value = (t - one) * log_rest - t * log
-    if math.isnan(np.add.reduce(value, None)) and not (x.min() >= 0 and x.max() <= 1):
+    return value, (x - t) / np.maximum(x * rest, number(1e-12, x.dtype))
+
+
+def _check_probabilities(x):
+    """Raise unless NaN is all that is wrong with x."""
+    if not (x.min() >= 0 and x.max() <= 1):
         raise RuntimeError(f"binary_cross_entropy: all elements of input should be between 0 and 1, got {x.min()} to "
                            f"{x.max()}")
-    return value, (x - t) / np.maximum(x * rest, number(1e-12, x.dtype))
 
 
 def _bce_logits(x, t, b, c):
@@ -118,6 +122,7 @@ class Pair(typing.NamedTuple):
     slope: object
     target_mirror: typing.Callable | None = None
     target_slope: object = None
+    check: typing.Callable | None = None  # of x, where the mirror's loss is NaN
 
 
 PAIRS = {
@@ -125,7 +130,7 @@ PAIRS = {
     "l1": Pair(_l1, pairs.l1, pairs.l1_slope),
     "smooth_l1": Pair(_smooth_l1, pairs.smooth_l1, pairs.smooth_l1_slope),
     "huber": Pair(_huber, pairs.huber, pairs.huber_slope),
-    "bce": Pair(_bce, pairs.bce, pairs.bce_slope, _bce_target, pairs.bce_target),
+    "bce": Pair(_bce, pairs.bce, pairs.bce_slope, _bce_target, pairs.bce_target, _check_probabilities),
     "bce_logits": Pair(_bce_logits, pairs.bce_logits, pairs.bce_logits_slope, _bce_logits_target,
                        pairs.bce_logits_target),
     "kl_div": Pair(_kl_div, pairs.kl_div, pairs.kl_div_slope, _kl_div_target, pairs.kl_div_target),
@@ -174,10 +179,13 @@ def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
     dt = None if not wants[1] else -dx if pair.target_mirror is None else pair.target_mirror(x, t, b, c)
     if w is not None:
         value, dx, dt = (None if a is None else a * w for a in (value, dx, dt))
+    total = np.add.reduce(value, None)
+    if pair.check is not None and total != total:
+        pair.check(x)
     if reduction == "none":
         loss = np.asarray(value, dtype)
     else:
-        loss = np.array(_divided(np.add.reduce(value, None), divisor), dtype)
+        loss = np.array(_divided(total, divisor), dtype)
         if divisor != 1:
             share = number(1 / divisor if divisor else 0, acc)
             dx, dt = dx * share, None if dt is None else np.asarray(dt * share)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.ops.elementwise import LogSigmoid
-from tritonnet.autograd.ops.loss.base import wants, weighed
+from tritonnet.autograd.ops.loss.base import weighed
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.autograd.tape import check_unmodified
 from tritonnet.kernels import loss as kernels
@@ -19,13 +19,15 @@ class PairLoss(Op):
 
     def of(ctx, name, x, target, reduction, weight=None, b=1.0, c=None):
         """Compute, and keep the gradients."""
-        loss, dx, dt = kernels.pair_loss(name, x, target, weight, b, c, reduction, (wants(ctx, 0), wants(ctx, 1)))
-        ctx.gradients = tuple(ctx.save(d) if wants(ctx, i) else None for i, d in enumerate((dx, dt)))
+        wants_x, wants_t = needs = ctx.parents[0] is not None, ctx.parents[1] is not None
+        loss, dx, dt = kernels.pair_loss(name, x, target, weight, b, c, reduction, needs)
+        ctx.gradients = dx if wants_x else None, dt
+        ctx.saved = ctx.gradients if wants_x and wants_t else (dx,) if wants_x else (dt,) if wants_t else ()
         ctx.x, ctx.target, ctx.weight, ctx.b, ctx.c, ctx.reduction = x, target, weight, b, c, reduction
         return loss
 
     def backward(ctx, dy):
-        return tuple(None if d is None else weighed(d, dy) for d in ctx.gradients)
+        return tuple([None if d is None else weighed(d, dy) for d in ctx.gradients])
 
     def differentiable_backward(ctx, dy):
         check_unmodified(ctx, (ctx.x, ctx.target))
