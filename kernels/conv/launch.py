@@ -139,10 +139,9 @@ def _tiles(device, dtype, pixels, O, C):
         wide = O >= 128 and pixels >= 128 * device.multi_processor_count
         return {"BLOCK_M": 128, "BLOCK_N": 128 if wide else n, "BLOCK_K": min(64, k), "GROUP_M": 8,
                 "num_warps": 8, "num_stages": 3}
-    if dtype.itemsize == 8:
-        return {"BLOCK_M": 64, "BLOCK_N": n, "BLOCK_K": 16, "GROUP_M": 8, "num_warps": 4, "num_stages": 3}
-    return {"BLOCK_M": 64 if n > 32 else 128, "BLOCK_N": n, "BLOCK_K": min(32, k), "GROUP_M": 8, "num_warps": 4,
-            "num_stages": 3}
+    wide = C * dtype.itemsize % 16 == 0                  # 16 bytes at a time; else an address per element: more warps
+    return {"BLOCK_M": 64, "BLOCK_N": n, "BLOCK_K": min(32, k) if dtype.itemsize == 4 else 16, "GROUP_M": 8,
+            "num_warps": 4 if wide else 8, "num_stages": 3}
 
 
 def _weight_tiles(device, dtype, O, C):
@@ -150,8 +149,8 @@ def _weight_tiles(device, dtype, O, C):
     o, c = (min(64, max(16, next_power_of_2(n))) for n in (O, C))
     if device.simulated:
         return {"BLOCK_M": 1024, "BLOCK_O": o, "BLOCK_C": c, "num_warps": 4, "num_stages": 2}
-    return {"BLOCK_M": 64 if dtype in HALVES else 32 if dtype.itemsize == 4 else 16, "BLOCK_O": o, "BLOCK_C": c,
-            "num_warps": 4, "num_stages": 3}
+    pixels = 64 if dtype in HALVES or o * c <= 512 else 32 if dtype.itemsize == 4 else 16
+    return {"BLOCK_M": pixels, "BLOCK_O": o, "BLOCK_C": c, "num_warps": 4, "num_stages": 3}
 
 
 def _direct_tiles(device, pixels, O):
@@ -159,7 +158,7 @@ def _direct_tiles(device, pixels, O):
     o = max(16, min(64, next_power_of_2(O)))
     if device.simulated:
         return {"BLOCK_M": min(2048, max(16, next_power_of_2(pixels))), "BLOCK_O": o, "num_warps": 4}
-    return {"BLOCK_M": 128 if o <= 32 else 64, "BLOCK_O": o, "num_warps": 4}
+    return {"BLOCK_M": 64, "BLOCK_O": o, "num_warps": 4}
 
 
 def _direct_weight_tiles(device, O):

@@ -40,8 +40,8 @@ def tiles(device, dtype, batch, M, N, K, activation=None, wide=True) -> dict:
     if N <= 16:
         return _config(128, 16, 32, 4, 3)
     if not large or polynomial:
-        return _config(64, narrow, 32, 4, 3)
-    return _config(128, 128, 32, 8, 3)
+        return _config(64, narrow, 32, 8 if device.capability[0] == 10 else 4, 3)
+    return _config(128, 64 if device.capability == (8, 0) else 128, 32, 8, 3)
 
 
 def splits(device, batch, M, N, K, config) -> int:
