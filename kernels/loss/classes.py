@@ -19,6 +19,7 @@ from tritonnet.kernels.arrays import contiguous, empty, full, is_host
 from tritonnet.kernels.dtypes import accumulator, is_float
 from tritonnet.kernels.loss.class_kernels import class_loss_kernel, label_weights_kernel, total_loss_kernel
 from tritonnet.kernels.loss.pointwise import gradient_type
+from tritonnet.kernels.quiet import number, quietly
 from tritonnet.kernels.rows import next_power_of_2, rows_of, tile_of
 from tritonnet.kernels.runtime.host import PIECE, parallel
 from tritonnet.kernels.softmax import host_rows, row_sums
@@ -49,21 +50,28 @@ def _outside(t, classes):
 
 
 @functools.lru_cache(maxsize=64)
+def ones(n, dtype):
+    """For sums by BLAS."""
+    return np.ones(n, dtype)
+
+
+@functools.lru_cache(maxsize=64)
 def _starts(rows, classes):
     """Where each row begins."""
     return np.arange(rows) * classes
 
 
+@quietly
 def _small_plain(x, t, reduction, gradient, logits):
     """A small (rows, C) with one label per row, all of them classes, without weights: as few calls as will do."""
     rows, classes = x.shape
     at = _starts(rows, classes) + t
-    scale = x.dtype.type(1 / rows if reduction == "mean" else 1)
+    scale = number(1 / rows if reduction == "mean" else 1, x.dtype)
     v = x
     if logits:
         v = x - np.maximum.reduce(x, axis=1, keepdims=True)
         d = np.exp(v)
-        total = d @ np.ones(classes, x.dtype)
+        total = np.dot(d, ones(classes, x.dtype))
     losses = -v.reshape(-1).take(at)
     if logits:
         losses += np.log(total)
@@ -83,8 +91,7 @@ def class_loss_mirror(x, target, weight, ignore, reduction, smoothing, gradient,
     if (x.ndim == 2 and 0 < x.size <= PIECE and weight is None and not smoothing and x.dtype is acc
             and x.flags.c_contiguous and target.dtype.kind in "iu" and not 0 <= ignore < x.shape[1]
             and not _outside(target, x.shape[1])):
-        with np.errstate(all="ignore"):
-            return _small_plain(x, target, reduction, gradient, logits)
+        return _small_plain(x, target, reduction, gradient, logits)
     source = host_rows(x, axis)
     classes, shape = source.shape[1], source.shape[:1] + source.shape[2:]
     every = None if weight is None else weight.astype(acc).reshape(-1, *[1] * (source.ndim - 2))
