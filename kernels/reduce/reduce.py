@@ -6,6 +6,7 @@ import numpy as np
 
 from tritonnet.kernels.arrays import empty, is_host
 from tritonnet.kernels.dtypes import accumulator, bool_, int64, is_float, uint8
+from tritonnet.kernels.quiet import number
 from tritonnet.kernels.reduce import device
 from tritonnet.kernels.reduce.axes import count, normal_axes, not_empty, reduced_shape
 from tritonnet.kernels.runtime.host import parallel
@@ -70,7 +71,7 @@ def sum(x, axis=None, keepdims=False, dtype=None):
     if dtype is not None and x.dtype != dtype:
         x = x.astype(dtype)
     if axis is None and type(x) is np.ndarray and x.size < 8192 and x.dtype in WIDE:  # every loss: thin
-        return np.asarray(np.add.reduce(x, axis=None, keepdims=keepdims))
+        return np.asarray(np.add.reduce(x, None, None, None, keepdims))
     axes, dtype = normal_axes(axis, x.ndim), x.dtype if is_float(x.dtype) else int64
     if x.ndim == 0:
         return x.astype(dtype)
@@ -84,6 +85,8 @@ def mean(x, axis=None, keepdims=False, dtype=None):
     if not is_float(x.dtype):
         raise RuntimeError("mean(): could not infer output dtype. Input dtype must be either a floating point or "
                            f"complex dtype. Got: {x.dtype}")
+    if axis is None and type(x) is np.ndarray and 0 < x.size < 8192 and x.dtype in WIDE:
+        return np.asarray(np.add.reduce(x, None, None, None, keepdims) / number(x.size, x.dtype))
     axes = normal_axes(axis, x.ndim)
     n = count(x.shape, axes)
     if not is_host(x):

@@ -153,13 +153,13 @@ def binary_cross_entropy_with_logits(
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """(input - target)^2. weight: how much each element counts; the mean divides by the sum of the weights."""
     reduction = reduction_of(size_average, reduce, reduction)
-    return _elementwise(lambda x, y, how: MseLoss.apply(x, y, how), input, target, reduction, weight)
+    return _elementwise(MseLoss.apply, input, target, reduction, weight)
 
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|input - target|. weight: how much each element counts; the mean divides by the sum of the weights."""
     reduction = reduction_of(size_average, reduce, reduction)
-    return _elementwise(lambda x, y, how: L1Loss.apply(x, y, how), input, target, reduction, weight)
+    return _elementwise(L1Loss.apply, input, target, reduction, weight)
 
 
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):

@@ -6,7 +6,6 @@ import numpy as np
 
 from tritonnet.autograd import function
 from tritonnet.autograd.ops.shape import Cat, Slice, Stack
-from tritonnet.kernels.arrays import device_of
 from tritonnet.kernels.rows import normal_axis
 from tritonnet.tensor.shape.sizes import ints
 
@@ -26,7 +25,7 @@ def _checked(tensors, name):
     if wrong:
         raise TypeError(
             f"expected Tensor as element {wrong[0]} in argument 0, but got {type(tensors[wrong[0]]).__name__}")
-    if len({device_of(t.array) for t in tensors}) > 1:
+    if len({t.array.device for t in tensors}) > 1:
         places = " and ".join(dict.fromkeys(str(t.device) for t in tensors))
         raise RuntimeError(
             f"{name}: Expected all tensors to be on the same device, but found at least two devices, {places}!")
