@@ -55,7 +55,11 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
     leading = None if wanted is None else leading_to(wanted, [edge for edge, _ in roots])
     plain, recorded = wanted is None and create_graph is None, create_graph is not None
     for edge, grad in roots:
-        running.deliver(edge, grad)
+        if plain and isinstance(edge, Node) and edge not in pending and grad.dtype is edge.dtype:
+            pending[edge] = grad
+            heappush(waiting, (-edge.seq, edge))
+        else:
+            running.deliver(edge, grad)
     while waiting:
         node = heappop(waiting)[1]
         grad = pending.pop(node)

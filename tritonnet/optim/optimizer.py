@@ -33,6 +33,8 @@ def number(name, value, low=0.0, high=None):
 class Batch:
     """Parameters of one type and place that have gradients: their arrays, and per parameter the number of its group."""
 
+    __slots__ = ("tensors", "params", "grads", "groups", "settings", "first", "members")
+
     def __init__(self, first):
         self.tensors, self.params, self.grads, self.groups, self.settings = [], [], [], [], []
         self.first, self.members = first, []  # groups
