@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from tritonnet.autograd import engine, function, tape
@@ -89,12 +91,16 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
             x.accumulate(g)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,
-         is_grads_batched=False, materialize_grads=False):
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
+         allow_unused=None, is_grads_batched=False, materialize_grads=False):
     """The gradients of `outputs` with respect to `inputs`, as a tuple; nothing accumulates.
 
     allow_unused: None instead of an error for inputs that do not matter; materialize_grads: zeros for them.
     """
+    if not only_inputs:
+        warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
+                      "gradient for other parts of the graph, please use torch.autograd.backward.", FutureWarning,
+                      stacklevel=2)
     if is_grads_batched:
         raise NotImplementedError("autograd.grad: is_grads_batched=True is not offered; call grad once per row")
     outputs, inputs = _tuple(outputs), _tuple(inputs)

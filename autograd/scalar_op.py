@@ -52,7 +52,7 @@ class ScalarOp(Op):
         return self.choice.function(grad, *self.operands)  # as `backward`, in one call less
 
     def release(self):
-        if self.saved:
+        if self.operands:  # a number counts, too: x * 2 takes part in one backward
             self.saved = None
             self.operands = ()
 
@@ -158,7 +158,7 @@ def compiled_apply(cls):
     for n in d.inputs:
         lines += [f"    if isinstance({n}, Tensor):",
                   f"        {n}_array = {n}.array",
-                  f"        {n}_tracked = {n}.requires_grad",
+                  f"        {n}_tracked = {n}._requires_grad",
                   "    else:",
                   f"        {n}_array = {n}",
                   f"        {n}_tracked = False",
@@ -171,7 +171,7 @@ def compiled_apply(cls):
                       f"        out, slope = with_slope({', '.join(passed)})",
                       "    else:",
                       f"    {lines[-1]}"]
-    lines += ["    t = new(Tensor)", "    t.array = out", "    t.grad = t.base = None"]
+    lines += ["    t = new(Tensor)", "    t.array = out", "    t._grad = t.base = None"]
     scope = {"cls": cls, "Tensor": function.Tensor, "compute": getattr(elementwise, cls.definition), "state": state,
              "new": object.__new__, "current_node": current_node, "clock": clock}
     if differentiable:
@@ -199,10 +199,10 @@ def compiled_apply(cls):
                   "        node.dtype = out.dtype",
                   "        node.seq = next(clock)",
                   "        t.node = node",
-                  "        t.requires_grad = True",
+                  "        t._requires_grad = True",
                   "        return t"]
         scope["arrays"] = lambda saved: tuple([a for a in saved if hasattr(a, "shape")])
-    lines += ["    t.node = None", "    t.requires_grad = False", "    return t"]
+    lines += ["    t.node = None", "    t._requires_grad = False", "    return t"]
     exec(compile("\n".join(lines), f"<apply of {cls.__name__}>", "exec"), scope)
     return scope["apply"]
 

@@ -42,7 +42,7 @@ def current_node(tensor):
     view = tensor.base
     if view.root.node is not view.seen:
         again = _viewed(view.root, view.path)
-        tensor.node, tensor.requires_grad, view.seen = again.node, again.requires_grad, view.root.node
+        tensor.node, tensor._requires_grad, view.seen = again.node, again._requires_grad, view.root.node
     return tensor.node
 
 
@@ -64,8 +64,6 @@ def _viewed(tensor, path):
 
 class _CopySlices(Op):
     """The base after `value` was written into a view of it: the view's gradient goes to `value`."""
-
-    name = "CopySlices"
 
     def forward(ctx, base, value, path):
         ctx.path = path
@@ -91,11 +89,11 @@ class _CopySlices(Op):
 def rebase(tensor, out):
     """Give `tensor`, whose memory now holds the value of `out`, the history of `out`."""
     if tensor.base is None:
-        tensor.node, tensor.requires_grad = out.node, out.requires_grad
+        tensor.node, tensor._requires_grad = out.node, out._requires_grad
         return
     root, path = tensor.base.root, tensor.base.path
     if not (root.requires_grad or out.requires_grad):
         return
     changed = _CopySlices.apply(root, out, path)
-    root.node, root.requires_grad = changed.node, changed.requires_grad
+    root.node, root._requires_grad = changed.node, changed._requires_grad
     current_node(tensor)

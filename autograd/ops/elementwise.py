@@ -195,8 +195,6 @@ _GeluTanh = BY_DEFINITION["gelu_tanh"] = scalar_op("_GeluTanh", "gelu_tanh", "Th
 _Clamp = BY_DEFINITION["clamp"] = scalar_op("_Clamp", "clamp", "x between lo and hi.")
 _ClampMin = BY_DEFINITION["clamp_min"] = scalar_op("_ClampMin", "clamp_min", "x, but at least lo.")
 _ClampMax = BY_DEFINITION["clamp_max"] = scalar_op("_ClampMax", "clamp_max", "x, but at most hi.")
-_GeluErf.name = _GeluTanh.name = "GeluBackward0"
-_Clamp.name = _ClampMin.name = _ClampMax.name = "ClampBackward0"
 
 
 class Gelu(Op):

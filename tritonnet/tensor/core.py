@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet import dtypes as dt
-from tritonnet.autograd import calls, engine, tape, views
+from tritonnet.autograd import views
 from tritonnet.autograd.function import make, wrap_with
 from tritonnet.autograd.mode import state
+from tritonnet.autograd.ops.shape import Reshape
 from tritonnet.devices import device_of
 from tritonnet.kernels import arrays
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.dtypes import FLOATS, bool_, category
-from tritonnet.kernels.strided import copy_to
-from tritonnet.tensor import autograd_hooks as hooks
 from tritonnet.tensor.convert import Convert
 from tritonnet.tensor.elementwise import Elementwise
+from tritonnet.tensor.gradients import Gradients
 from tritonnet.tensor.index import Index
 from tritonnet.tensor.linalg import Linalg
+from tritonnet.tensor.memory import write
 from tritonnet.tensor.reduce import Reduce
 from tritonnet.tensor.rng import Rng
 from tritonnet.tensor.shape import Shape
@@ -41,7 +42,7 @@ class Size(tuple):
         return Size(found) if isinstance(key, slice) else found
 
 
-class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
+class Tensor(Gradients, Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
     """An n-dimensional array on the CPU or a GPU that records what is computed with it.
 
     `array` is the NumPy or device array below; `node` the operation that made it, None for a leaf; `base` how it is a
@@ -54,7 +55,7 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
     tensor([2., 4.])
     """
 
-    __slots__ = ("array", "grad", "requires_grad", "node", "base", "__dict__", "__weakref__")
+    __slots__ = ("array", "_grad", "_requires_grad", "node", "base", "__dict__", "__weakref__")
     __array_priority__ = 1000
     __hash__ = object.__hash__
     is_sparse = is_quantized = is_mkldnn = is_meta = False
@@ -93,10 +94,6 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
     @property
     def is_cpu(self):
         return is_host(self.array)
-
-    @property
-    def is_leaf(self):
-        return self.node is None
 
     @property
     def layout(self):
@@ -167,86 +164,6 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
         """The device's index, -1 on the CPU."""
         return -1 if is_host(self.array) else self.array.device.index
 
-    # gradients
-
-    @property
-    def grad_fn(self):
-        return self.node if self.base is None else views.current_node(self)
-
-    @property
-    def data(self):
-        return make(self.array)
-
-    @data.setter
-    def data(self, other):
-        if not isinstance(other, Tensor):
-            raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
-        self.array = other.array
-
-    @property
-    def output_nr(self):
-        return getattr(self.node, "index", 0)
-
-    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
-        """Add the gradients of this tensor to `.grad` of the leaves it was computed from.
-
-        gradient: what to weigh it with; not needed for a scalar. See autograd.backward.
-        """
-        calls.backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
-
-    def accumulate(self, grad):
-        """Add a gradient, an array or a tensor with history, to `.grad`. The tape calls it."""
-        if hooks.leaves:
-            grad = hooks.on_leaf(self, grad)
-        if self.grad is None:
-            self.grad = grad if isinstance(grad, Tensor) else make(grad if engine.unshared(grad) else grad.copy())
-        elif isinstance(grad, Tensor):
-            self.grad = self.grad + grad
-        elif self.grad.requires_grad:
-            self.grad = self.grad + make(grad)
-        else:  # in place: optimizers and users hold on to .grad
-            write(self.grad.array, engine.add_arrays(self.grad.array, grad, in_place=True))
-        if hooks.after:
-            hooks.after_leaf(self)
-
-    def requires_grad_(self, requires_grad=True):
-        """Switch recording for this leaf; in place."""
-        if requires_grad and self.array.dtype not in FLOATS:
-            raise RuntimeError(f"only Tensors of floating point dtype can require gradients, this one is {self.dtype}")
-        if not requires_grad and self.node is not None:
-            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a "
-                               "computed variable in a subgraph that doesn't require differentiation use "
-                               "var_no_grad = var.detach().")
-        self.requires_grad = bool(requires_grad)
-        return self
-
-    def detach(self):
-        """The same memory without history."""
-        return make(self.array)
-
-    def detach_(self):
-        """Forget the history, in place."""
-        if self.base is not None:
-            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
-        self.node, self.requires_grad = None, False
-        return self
-
-    def register_hook(self, hook):
-        """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient."""
-        return hooks.register(self, hook)
-
-    def register_post_accumulate_grad_hook(self, hook):
-        """Call `hook(tensor)` after a leaf's gradient has been accumulated."""
-        return hooks.register_post_accumulate(self, hook)
-
-    def retain_grad(self):
-        """Keep `.grad` although this tensor is no leaf."""
-        hooks.retain(self)
-
-    @property
-    def retains_grad(self):
-        return hooks.retains(self)
-
     # in-place changes
 
     def _inplace(self, op, *args, **kwargs):
@@ -274,7 +191,10 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
             if category(new.dtype) > category(mine.dtype) and not (mine.dtype == bool_ and new.dtype == bool_):
                 raise RuntimeError(f"result type {out.dtype} can't be cast to the desired output type {self.dtype}")
             out = out._cast(self.dtype)
-        if out.node is not None and out.node.saved:
+        if out.node is None:
+            if out.requires_grad:  # a leaf: its gradient goes to it, not to this tensor
+                out = Reshape.apply(out, new.shape)
+        elif out.node.saved:
             out.node.save_copy_of(mine)
         write(mine, out.array)
         if state.grad and (out.requires_grad or self.requires_grad):
@@ -287,7 +207,7 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
                                "protocol at the moment.")
         if id(self) not in memo:
             copied = memo[id(self)] = self._like(self.array.copy())
-            copied.requires_grad = self.requires_grad
+            copied._requires_grad = self._requires_grad
             copied.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
             copied.__dict__.update(self.__dict__)
         return memo[id(self)]
@@ -306,25 +226,12 @@ class Tensor(Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
         return rebuild, (type(self), host, self.requires_grad, str(self.device)), self.__dict__ or None
 
 
-def write(target, source):
-    """Copy `source` into the memory of `target`, which may be strided, and note the change."""
-    if target is source:
-        pass
-    elif is_host(target) and is_host(source):
-        np.copyto(target, source)
-    elif is_host(target):
-        np.copyto(target, source.numpy())
-    else:
-        copy_to(target, source)
-    tape.modified(target)
-
-
 def rebuild(cls, host, requires_grad, device):
     """Unpickle: a tensor from its host copy."""
     made = make(host)
     if device != "cpu":
         made = made.to(device)
-    made.__class__, made.requires_grad = cls, requires_grad
+    made.__class__, made._requires_grad = cls, requires_grad
     return made
 
 

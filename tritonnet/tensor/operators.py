@@ -6,6 +6,7 @@ import numbers
 
 import numpy as np
 
+from tritonnet import dtypes as dt
 from tritonnet.autograd import function, tape
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.ops.elementwise import (
@@ -34,6 +35,7 @@ from tritonnet.autograd.ops.elementwise import (
 )
 from tritonnet.kernels import elementwise as kernels
 from tritonnet.kernels.dtypes import category, is_float
+from tritonnet.tensor.memory import check_apart
 
 
 def _no_operand(other, error):
@@ -48,18 +50,21 @@ def in_place_method(op):
     made = []  # the function, when it is needed
 
     def method(self, *args):
-        tracked, arrays = self.requires_grad or self.base is not None and self.base.root.requires_grad, []
+        tracked, arrays = self._requires_grad or self.base is not None and self.base.root.requires_grad, []
         for a in args:
             if isinstance(a, function.Tensor):
-                tracked = tracked or a.requires_grad
+                tracked = tracked or a._requires_grad
                 a = a.array
             arrays.append(a)
         if tracked and state.grad:
             return self._inplace(op, *args)
         if not made:
             made.append(getattr(kernels, op.definition))
-        made[0](self.array, *arrays, out=self.array)
-        tape.modified(self.array)
+        mine = self.array
+        if type(mine) is not np.ndarray or not mine.flags.writeable:
+            check_apart(mine)
+        made[0](mine, *arrays, out=mine)
+        tape.modified(mine)
         return self
 
     return method
@@ -159,7 +164,8 @@ class Operators:
             raise TypeError(f"fill_() takes a number or a tensor without dimensions, got {type(value).__name__}")
         if state.grad and self.requires_grad:
             self._check_inplace()
-            return self._become(self.detach().clone().fill_(value))
+            return self._become(self.masked_fill(self.new_ones((), dtype=dt.bool), value))
+        check_apart(self.array)
         kernels.fill(self.array, int(value) if category(self.array.dtype) == 1 else value)
         tape.modified(self.array)
         return self

@@ -10,6 +10,7 @@ from tritonnet.devices import CPU, device, place
 from tritonnet.kernels import arrays, dtypes
 from tritonnet.kernels import rng as kernels
 from tritonnet.kernels.strided import copy_to
+from tritonnet.tensor.memory import check_apart
 
 __all__ = [
     "Generator", "default_generator", "manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "rand",
@@ -209,10 +210,11 @@ class Rng:
         from tritonnet.autograd.tape import modified
 
         self._check_inplace()
+        check_apart(self.array)
         fill(self.array, *args, generator=_inner(generator))
         modified(self.array)
         if self.requires_grad and self.node is not None:
-            self.node, self.requires_grad = None, False
+            self.node, self._requires_grad = None, False
         return self
 
     def uniform_(self, a=0.0, b=1.0, *, generator=None, **bounds):
@@ -249,6 +251,7 @@ class Rng:
         from tritonnet.autograd.tape import modified
 
         self._check_inplace()
+        check_apart(self.array)
         if arrays.is_host(self.array):
             self.array[...] = values.array
         else:

@@ -112,8 +112,6 @@ class LogSumExp(Reduction):
 class Norm(Reduction):
     """The Euclidean norm over axes; its gradient is 0, not NaN, where it is 0."""
 
-    name = "LinalgVectorNormBackward0"
-
     def forward(ctx, x, axis=None, keepdims=False):
         ctx.note(x, axis)
         ctx.x = ctx.save(x)

@@ -26,7 +26,7 @@ class ViewOp(Op):
         """The view as a tensor that knows its base; recorded if x requires a gradient."""
         array = x.array
         out = cls.see(array, *args)
-        if not (x.requires_grad and state.grad):
+        if not (x._requires_grad and state.grad):
             return view_of(x, out, cls, args) if cls is not Reshape or shared(out, array) else make(out)
         node = new(cls)
         node.saved, node.hooks, node.x_shape, node.args = (), None, array.shape, args

@@ -15,6 +15,7 @@ from tritonnet.kernels.arrays import device_of, is_host
 from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.shape import assign
 from tritonnet.tensor.index.keys import by_tensor, simple, take_apart
+from tritonnet.tensor.memory import check_apart
 
 
 def _same_memory(a, b):
@@ -68,8 +69,7 @@ def setitem(self, key, value):
         target = view.array
     else:
         view, target = None, Slice.see(array, basic)
-    if not target.flags.writeable if is_host(target) else 0 in target.strides:
-        _check_apart(target)
+    check_apart(target)
     if advanced is None:
         _assign(view, target, value)
     elif not _fills(advanced, value):
@@ -78,15 +78,6 @@ def setitem(self, key, value):
         _put(view, target, advanced, value, castable=True)      # NumPy does it in one pass
     else:
         _fill(view, target, advanced, value)
-
-
-def _check_apart(array):
-    """Raise if elements of an expanded tensor share memory, or if the memory is read-only."""
-    if any(n > 1 and s == 0 for n, s in zip(array.shape, array.strides)):
-        raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single "
-                           "memory location. Please clone() the tensor before performing the operation.")
-    if is_host(array):
-        raise RuntimeError("the tensor's memory is read-only: assign to a clone()")
 
 
 def _assign(view, target, value):
