@@ -14,8 +14,8 @@ from tritonnet.kernels.matmul.precision import precision_on
 from tritonnet.kernels.rows import next_power_of_2
 from tritonnet.kernels.strided import block_of, copy_to
 
-FEW = 64                     # taps x channels up to which the direct kernels are taken
-FEW_CHANNELS = 4
+FEW = 32                     # taps x channels up to which the direct kernels are taken
+FEW_CHANNELS = 3
 
 
 def channels_last(x):
@@ -36,7 +36,7 @@ def empty_channels_last(shape, like):
 
 def few_channels(w_shape, groups):
     """Whether the direct kernels are for this layer."""
-    return groups == 1 and w_shape[1] <= FEW_CHANNELS and w_shape[1] * w_shape[2] * w_shape[3] < FEW
+    return groups == 1 and w_shape[1] <= FEW_CHANNELS and w_shape[1] * w_shape[2] * w_shape[3] <= FEW
 
 
 def conv2d(x, w, bias, stride, padding, dilation, groups):
@@ -158,7 +158,7 @@ def _direct_tiles(device, pixels, O):
     o = max(16, min(64, next_power_of_2(O)))
     if device.simulated:
         return {"BLOCK_M": min(2048, max(16, next_power_of_2(pixels))), "BLOCK_O": o, "num_warps": 4}
-    return {"BLOCK_M": 64, "BLOCK_O": o, "num_warps": 4}
+    return {"BLOCK_M": 128, "BLOCK_O": o, "num_warps": 4}             # a pixel per thread: less, and all is unrolled
 
 
 def _direct_weight_tiles(device, O):
