@@ -18,11 +18,11 @@ def _tuple(x):
     return (x,) if isinstance(x, function.Tensor) else tuple(x)
 
 
-def _root(i, y, g, create_graph):
+def root(i, y, g, create_graph):
     """Where to start, and the gradient there; the implicit 1 of a scalar."""
     if not isinstance(y, function.Tensor):
         raise TypeError(f"element {i} of tensors is a {type(y).__name__}: expected a Tensor")
-    if not y.requires_grad:
+    if not y._requires_grad:
         raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
     array = y.array
     if g is None:
@@ -56,6 +56,16 @@ def _sum_tensors(before, grad, shape, dtype):
     return grad if before is None else before + grad
 
 
+def run(roots, retain_graph, create_graph, inputs):
+    """The engine from these roots; what it computes is recorded if create_graph says so."""
+    before, state.grad = state.grad, bool(create_graph)
+    try:
+        return engine.backward(roots, create_graph if retain_graph is None else retain_graph, inputs,
+                               _sum_tensors if create_graph else None)
+    finally:
+        state.grad = before
+
+
 def _run(outputs, gradients, retain_graph, create_graph, inputs):
     if gradients is None:
         gradients = (None,) * len(outputs)
@@ -63,13 +73,8 @@ def _run(outputs, gradients, retain_graph, create_graph, inputs):
         gradients = _tuple(gradients)
     if len(gradients) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
-    roots = [_root(i, y, g, create_graph) for i, (y, g) in enumerate(zip(outputs, gradients))]
-    before, state.grad = state.grad, bool(create_graph)
-    try:
-        return engine.backward(roots, create_graph if retain_graph is None else retain_graph, inputs,
-                               _sum_tensors if create_graph else None)
-    finally:
-        state.grad = before
+    roots = [root(i, y, g, create_graph) for i, (y, g) in enumerate(zip(outputs, gradients))]
+    return run(roots, retain_graph, create_graph, inputs)
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):

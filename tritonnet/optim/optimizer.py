@@ -91,7 +91,7 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
-                    p.grad = None
+                    p._grad = None
                 elif p.grad is not None:
                     p.grad = p.grad.detach()
                     p.grad.zero_()
@@ -126,7 +126,7 @@ class Optimizer:
         for group in self.param_groups:
             dtype = grad_dtype = place = None
             for p in group["params"]:
-                grad = p.grad
+                grad = p._grad  # without the property's call
                 if grad is None:
                     continue
                 array, grad = p.array, grad.array

@@ -71,7 +71,10 @@ class Gradients:
 
         gradient: what to weigh it with; not needed for a scalar. See autograd.backward.
         """
-        calls.backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
+        if inputs is None:
+            calls.run([calls.root(0, self, gradient, create_graph)], retain_graph, create_graph, None)
+        else:
+            calls.backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
     def accumulate(self, grad):
         """Add a gradient, an array or a tensor with history, to `.grad`. The tape calls it."""
