@@ -9,7 +9,7 @@ ifeq ($(TRITONNET_DATA),)
 unexport TRITONNET_DATA
 endif
 
-.PHONY: help train test test-fast lint types check gpu-check bench packaging clean
+.PHONY: help train test test-fast lint types check gpu-check kernel-matrix bench packaging clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,6 +36,9 @@ test-fast: $(VENV)/.test  ## what takes seconds: no simulated device, no compili
 
 gpu-check:  ## on a machine with a GPU: all samples on the device, then the benchmarks; needs no installation
 	$(PYTHON) -m benchmarks.gpu_check $(ARGS)
+
+kernel-matrix: $(VENV)/.test  ## write tests/kernel_matrix.md anew; ARGS=--coverage-only takes seconds
+	$(BIN)/python -m tests.kernel_matrix $(ARGS)
 
 bench:  ## CPU training steps, beside PyTorch where it is installed
 	$(PYTHON) benchmarks/cpu.py $(ARGS)

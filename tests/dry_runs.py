@@ -37,6 +37,7 @@ class Run(typing.NamedTuple):
     dtype: str
     case: typing.Any  # (operation, number, sample) of a sample, else None
     launches: list  # of runtime.Launch
+    differentiated: bool  # whether there was something to differentiate
 
 
 def declared_kernels() -> list[Kernel]:
@@ -58,16 +59,16 @@ def runs(device, kinds=("sample", "exercise", "full size")):
     """Run everything on a dry device; one `Run` after the other."""
     for kind in kinds:
         for label, dtype, case, work in {"sample": _samples, "exercise": _exercises, "full size": _full_size}[kind]():
-            launches, downloads = [], device.driver.counts["download"]
+            launches, downloads, differentiated = [], device.driver.counts["download"], False
             try:
                 with runtime.watching(launches.append):
-                    work(device)
+                    differentiated = work(device) is True
             except Exception as error:
                 if device.driver.counts["download"] == downloads:
                     error.add_note(f"in a dry run of {label} in {dtype} on {device.name}")
                     raise
                 # it looked at values, which are not the true ones here: the rest of its launches is not seen
-            yield Run(kind, label, dtype, case, launches)
+            yield Run(kind, label, dtype, case, launches, differentiated)
 
 
 def _samples():
@@ -107,9 +108,11 @@ def _makers(device, dtype):
 
 
 def _forward_and_backward(op, args, kwargs, device):
-    for y in outputs_of(op, args, kwargs):
-        if y.requires_grad:
-            y.backward(make(empty(tuple(y.shape), y.array.dtype, device)), retain_graph=True)
+    """Whether there was something to differentiate."""
+    live = [y for y in outputs_of(op, args, kwargs) if y.requires_grad]
+    for y in live:
+        y.backward(make(empty(tuple(y.shape), y.array.dtype, device)), retain_graph=True)
+    return bool(live)
 
 
 def identity(specialisation) -> tuple:
