@@ -169,11 +169,12 @@ def _divided(total, divisor):
 def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
     dtype = x.dtype if x.dtype is t.dtype else result_type(x, t)
     acc, shape = accumulator(dtype), x.shape if x.shape == t.shape else broadcast(x.shape, t.shape)
+    plain = w is None and x.dtype is acc and t.dtype is acc
+    if name == "mse" and plain and x.shape == t.shape and reduction in ("mean", "sum"):
+        return _mean_square(x, t, x.size if reduction == "mean" else 1, wants)
     divisor = _divisor(shape, reduction)
-    if not (x.dtype is acc and t.dtype is acc and w is None and c is None):
+    if not plain or c is not None:
         x, t, w, c = (a if a is None else a.astype(acc, copy=False) for a in (x, t, w, c))
-    if name == "mse" and reduction != "none" and w is None and dtype is acc and x.shape == t.shape:
-        return _mean_square(x, t, divisor, wants)
     pair, b = PAIRS[name], number(b, acc)
     value, dx = pair.mirror(x, t, b, c)
     dt = None if not wants[1] else -dx if pair.target_mirror is None else pair.target_mirror(x, t, b, c)
