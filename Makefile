@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Two test processes with one thread each: BLAS threads of both on two cores would wait for each other.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 # Where development machines keep MNIST; elsewhere the package looks in ./data, its cache, and then downloads.
 SHARED_MNIST := $(wildcard ../shared/data/mnist)
 export TRITONNET_DATA ?= $(SHARED_MNIST)
@@ -29,10 +31,10 @@ train: $(VENV)/.train  ## install into .venv and train the default CNN on MNIST;
 	$(BIN)/tritonnet train $(ARGS)
 
 test: $(VENV)/.test  ## the whole suite, on two processes
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-fast: $(VENV)/.test  ## what takes seconds: no simulated device, no compiling
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow and not gpu" -k "not kernel_agrees" $(ARGS)
+	$(PYTEST) -m "not slow and not gpu" -k "not kernel_agrees" $(ARGS)
 
 gpu-check:  ## on a machine with a GPU: all samples on the device, then the benchmarks; needs no installation
 	$(PYTHON) -m benchmarks.gpu_check $(ARGS)

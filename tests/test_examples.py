@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # trains, or simulates a lot
+
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 DIGITS = ["--limit", "2000", "--batch-size", "32"]
 

@@ -11,6 +11,8 @@ import tritonnet
 from tritonnet import nn
 from tritonnet.kernels import arrays, runtime
 
+pytestmark = pytest.mark.slow  # trains, or simulates a lot
+
 STEPS = 4
 RTOL = 1e-5  # of losses: float32 sums in another order, over STEPS updates
 

@@ -12,6 +12,8 @@ from benchmarks.device_timing import calls_for, compared
 from tests.kernels.runtime import fake_cuda
 from tritonnet.kernels import runtime
 
+pytestmark = pytest.mark.slow  # trains, or simulates a lot
+
 ROOT = Path(__file__).resolve().parents[2]
 ROW = {"program", "dtype", "agrees", "us", "low", "high", "again_us", "torch_us", "ratio", "eager_us", "torch_eager_us",
        "launches", "flops", "bytes", "tflops", "gbytes", "rounds", "mhz", "watts", "celsius", "reasons"}

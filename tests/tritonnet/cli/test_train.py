@@ -14,6 +14,8 @@ from tritonnet.cli import main
 from tritonnet.cli import train as command
 from tritonnet.cli.training import Training
 
+pytestmark = pytest.mark.slow  # trains, or simulates a lot
+
 SMALL = ["--data", "generated", "--limit", "600", "--batch-size", "50", "--seed", "3"]
 
 
