@@ -7,7 +7,10 @@ registers its class with `wrap_with`.
 
 from __future__ import annotations
 
+import numbers
 from typing import Protocol
+
+import numpy as np
 
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.names import name_of
@@ -71,6 +74,14 @@ def record(node, arrays):
     )
 
 
+def check_number(name, x):
+    """Raise for a first argument that is neither tensor nor number."""
+    if not isinstance(x, (numbers.Number, np.generic)):
+        kind = type(x)
+        given = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        raise TypeError(f"{name.lower()}(): argument 'input' (position 1) must be Tensor, not {given}")
+
+
 class Op(Node):
     """A built-in operation on arrays: `forward(ctx, *arrays)` and `backward(ctx, *gradients)`; see CONTRIBUTING.md.
 
@@ -97,6 +108,8 @@ class Op(Node):
                 a = a.array
             arrays.append(a)
             parents.append(parent)
+        if arrays[0] is args[0]:
+            check_number(cls.__name__, arrays[0])
         node.parents = tuple(parents)
         out = cls.forward(node, *arrays, **kwargs)
         if type(out) is tuple:

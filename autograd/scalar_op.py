@@ -15,7 +15,7 @@ import operator
 import numpy as np
 
 from tritonnet.autograd import function
-from tritonnet.autograd.function import Op
+from tritonnet.autograd.function import Op, check_number
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.tape import check_unmodified, clock
 from tritonnet.kernels import elementwise
@@ -160,6 +160,7 @@ def compiled_apply(cls):
                   f"        {n}_array = {n}.array",
                   f"        {n}_tracked = {n}._requires_grad",
                   "    else:",
+                  *([f"        check({cls.definition!r}, {n})"] if len(d.inputs) == 1 else []),
                   f"        {n}_array = {n}",
                   f"        {n}_tracked = False",
                   *(["        numbers = True"] if several else [])]
@@ -173,7 +174,7 @@ def compiled_apply(cls):
                       f"    {lines[-1]}"]
     lines += ["    t = new(Tensor)", "    t.array = out", "    t._grad = t.base = None"]
     scope = {"cls": cls, "Tensor": function.Tensor, "compute": getattr(elementwise, cls.definition), "state": state,
-             "new": object.__new__, "current_node": current_node, "clock": clock}
+             "new": object.__new__, "check": check_number, "current_node": current_node, "clock": clock}
     if differentiable:
         edges = [f"(({n}.node if {n}.base is None else current_node({n})) or {n}) if {n}_tracked else None"
                  if n in differentiable else "None" for n in d.inputs]
