@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from tritonnet.kernels.conv import columns, windows, winograd
+from tritonnet.kernels.conv import adjoint, columns, windows, winograd
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.runtime import host
 
@@ -41,6 +41,8 @@ def conv2d_backward_mirror(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1,
     n, (O, C, R, S) = len(x), w.shape
     dx = host.empty(x.shape, wide) if needs[0] else None
     road = _fast(shape, stride) if needs[0] else None
+    if road is not None and adjoint.pays(shape):
+        road = adjoint
     partial = {}                                         # by first image: (sum of dw, sum of db)
 
     def part(i, j):

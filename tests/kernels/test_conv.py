@@ -8,6 +8,7 @@ import pytest
 from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import to_device
 from tritonnet.kernels.conv import (
+    adjoint,
     col2im,
     columns,
     conv2d,
@@ -95,10 +96,19 @@ def test_winograd_agrees_with_the_definition(shape, w_shape, options, memory, mo
     check(shape, w_shape, **options)
 
 
+@pytest.mark.parametrize("memory", [1 << 20, 4000, 500], ids=lambda n: f"blocks of {n} bytes")
+@pytest.mark.parametrize("shape, w_shape, options", [g for g in GEOMETRIES if "stride" not in g[2]])
+def test_adjoint_agrees_with_the_definition(shape, w_shape, options, memory, monkeypatch):
+    monkeypatch.setattr(adjoint, "pays", lambda shape: True)
+    monkeypatch.setattr(columns, "BLOCK", memory)
+    check(shape, w_shape, **options)
+
+
 def test_which_road_is_taken():
     shape = lambda C, O, R, padding=(0, 0), groups=1: columns.Shape(C, 9, 9, O, R, R, padding, (1, 1), groups)
     assert winograd.pays(shape(32, 64, 3)) and not winograd.pays(shape(32, 64, 5))
     assert not winograd.pays(shape(1, 64, 3)) and not winograd.pays(shape(64, 64, 3, groups=2))
+    assert adjoint.pays(shape(4, 8, 5)) and not adjoint.pays(shape(4, 64, 3)) and not adjoint.pays(shape(8, 4, 5))
     assert columns.fits(shape(4, 4, 3, (2, 2))) and not columns.fits(shape(4, 4, 3, (3, 0)))
 
 
