@@ -63,7 +63,7 @@ def numpy_dtype(given) -> np.dtype:
         found = np.dtype(given)
     except TypeError:
         found = None
-    if given is None or found not in DTYPES:
+    if given is None or isinstance(given, str) or found not in DTYPES:
         raise TypeError(f"expected a dtype such as tritonnet.float32, got {given!r}")
     return found
 

@@ -7,12 +7,20 @@ import numpy as np
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import softmax as kernels
+from tritonnet.kernels.dtypes import FLOATS
+
+
+def check_floats(name, x):
+    """Raise what PyTorch raises for integers."""
+    if x.dtype not in FLOATS:
+        raise NotImplementedError(f"{name} is not implemented for {x.dtype.name}, only for floating-point types")
 
 
 class Softmax(Op):
     """exp(x) along an axis, scaled to sum to 1; the shape of x."""
 
     def forward(ctx, x, axis=-1):
+        check_floats("softmax", x)
         ctx.axis = axis
         ctx.y = ctx.save(kernels.softmax(x, axis))
         return ctx.y
@@ -29,6 +37,7 @@ class LogSoftmax(Op):
     """The logarithm of softmax(x); the shape of x."""
 
     def forward(ctx, x, axis=-1):
+        check_floats("log_softmax", x)
         ctx.axis = axis
         ctx.y = ctx.save(kernels.log_softmax(x, axis))
         return ctx.y
@@ -59,3 +68,4 @@ def softmax_samples(rand):
     yield Sample(np.array([[-np.inf] * 4200 + [0.0, 1.0]]), grad=False)   # a block of nothing
     yield Sample(rand(2, 3), 2, raises=IndexError)
     yield Sample(rand(2, 3), -3, raises=IndexError)
+    yield Sample(rand.integers(0, 9, (2, 3)), raises=NotImplementedError)

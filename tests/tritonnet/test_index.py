@@ -150,7 +150,7 @@ def test_lists_and_arrays_are_keys():
         ((0, -5), IndexError, "index -5 is out of bounds for dimension 1 with size 4"),
         ((0, 0, 0), IndexError, "too many indices for tensor of dimension 2"),
         (1.0, IndexError, r"only integers, slices .* are valid indices \(got float\)"),
-        ("a", IndexError, r"got str"),
+        ("a", TypeError, r"got 'a', a str"),
         (slice(None, None, -1), ValueError, "step must be greater than zero"),
         (slice(None, None, 0), ValueError, "slice step cannot be zero"),
         ([0, 3], IndexError, "index 3 is out of bounds for dimension 0 with size 3"),

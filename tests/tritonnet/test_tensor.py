@@ -50,7 +50,9 @@ def test_tensor_copies_and_from_numpy_shares():
     ("abc", TypeError, "'abc' \\(str\\)"),
     ([[1, 2], [3]], ValueError, "expected sequence of length 2 at dim 1 \\(got 1\\)"),
     ([1, "x"], TypeError, "'x'"),
-    (object(), TypeError, "object"),
+    (object(), RuntimeError, "Could not infer dtype of object"),
+    (None, RuntimeError, "NoneType"),
+    (2**70, ValueError, "does not fit int64"),
     (1j, TypeError, "complex"),
     (np.array(["a"]), TypeError, "can't convert np.ndarray of type"),
 ])

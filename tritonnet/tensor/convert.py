@@ -97,6 +97,10 @@ class Convert:
             return host.astype(dtype)
         return host.copy() if copy else host
 
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        """What a NumPy function of tensors returns: a tensor again."""
+        return make(array.astype(np.uint8) if array.dtype == bool else array)
+
     def item(self):
         """The only element as a Python number."""
         a = self.array
@@ -110,14 +114,20 @@ class Convert:
         host = arrays.to_host(self.array)
         return (host if host.dtype.kind in "biuf" else host.astype(np.float64)).tolist()
 
+    def _number(self):
+        """The only element, for Python's conversions."""
+        if self.array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.item()
+
     def __float__(self):
-        return float(self.item())
+        return float(self._number())
 
     def __int__(self):
-        return int(self.item())
+        return int(self._number())
 
     def __complex__(self):
-        return complex(self.item())
+        return complex(self._number())
 
     def __index__(self):
         if is_float(self.array.dtype) or self.array.size != 1:
@@ -143,7 +153,7 @@ class Convert:
         return text(self)
 
     def __format__(self, spec):
-        return format(self.item(), spec) if spec and self.array.size == 1 else str(self)
+        return format(self.item(), spec) if not self.array.shape else object.__format__(self, spec)
 
     # exchange without a copy
 

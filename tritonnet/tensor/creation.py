@@ -39,7 +39,7 @@ def _host_array(data, dtype=None):
     if found.dtype == object and isinstance(data, (list, tuple)):
         found = np.array([_host_array(d, dtype) for d in data])
     if found.dtype.kind in "OUSV":
-        raise TypeError(f"tensor: expected numbers, nested lists of numbers or an array, got {_culprit(data)}")
+        raise _not_numbers(data)
     if found.dtype.kind == "c":
         raise TypeError("tensor: complex numbers are not offered")
     if dtype is None and found.dtype == np.float64 and not _has_numpy_floats(data):
@@ -58,13 +58,20 @@ def _has_numpy_floats(data):
     return hasattr(data, "__array__") and data.dtype in (np.float64, dt.float64)
 
 
-def _culprit(data):
-    """The first thing in nested lists that is no number, described."""
+def _not_numbers(data):
+    """The error for data that are no numbers, about the first of them."""
     if isinstance(data, (list, tuple)):
         for d in data:
             if not isinstance(d, numbers.Number):
-                return _culprit(d)
-    return f"{data!r} ({type(data).__name__})" if not hasattr(data, "shape") else f"an array of {data.dtype}"
+                return _not_numbers(d)
+        return ValueError(f"tensor: an integer in {data!r} does not fit int64")
+    if isinstance(data, int):
+        return ValueError(f"tensor: {data} does not fit int64")
+    if isinstance(data, (str, bytes)) or hasattr(data, "shape"):
+        given = f"{data!r} ({type(data).__name__})" if not hasattr(data, "shape") else f"an array of {data.dtype}"
+        return TypeError(f"tensor: expected numbers, nested lists of numbers or an array, got {given}")
+    return RuntimeError(f"Could not infer dtype of {type(data).__name__}: tensor takes numbers, nested lists of them "
+                        "and arrays")
 
 
 def _ragged(data):
@@ -94,7 +101,12 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     host = _host_array(data, dtype)
     if dtype is None and isinstance(data, (list, tuple)) and not host.size and not hasattr(data, "dtype"):
         host = host.astype(dtypes.default_float)
-    host = np.array(host, dtype=None if dtype is None else dt.numpy_dtype(dtype), order="C")
+    wanted = None if dtype is None else dt.numpy_dtype(dtype)
+    if wanted is not None and isinstance(data, int) and wanted.kind in "iu":
+        limits = np.iinfo(wanted)
+        if not limits.min - (limits.max + 1 if wanted.kind == "u" else 0) <= data <= limits.max:
+            raise RuntimeError(f"value cannot be converted to type {wanted.name} without overflow: {data}")
+    host = np.array(host, dtype=wanted, order="C")
     if device is None and isinstance(data, Tensor) and not is_host(data.array):
         device = data.device
     return _finish(host, device, requires_grad)
@@ -171,6 +183,8 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of one value; its element type follows the value (bool, int64, or the default float)."""
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
+    if not isinstance(fill_value, numbers.Number):
+        raise TypeError(f"full(): argument 'fill_value' must be Number, not {type(fill_value).__name__}")
     if dtype is None:
         dtype = type(fill_value) if isinstance(fill_value, (bool, int)) else dtypes.default_float
     return _filled(shape_of((size,)), fill_value, dtype, device, requires_grad)
@@ -246,6 +260,9 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """Ones on the diagonal, zeros elsewhere."""
+    for name, size in (("n", n), ("m", 0 if m is None else m)):
+        if size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     return _finish(np.eye(n, m, dtype=dt.numpy_dtype(_default(dtype))), device, requires_grad)
 
 

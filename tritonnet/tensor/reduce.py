@@ -6,6 +6,7 @@ import typing
 
 from tritonnet.autograd.ops import reduce as ops
 from tritonnet.dtypes import numpy_dtype
+from tritonnet.kernels.dtypes import FLOATS
 
 __all__ = [
     "sum", "mean", "prod", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "var_mean", "std_mean",
@@ -157,6 +158,8 @@ def median(x, dim=None, keepdim=False):
     """The lower median, of everything or (values, indices) along dim; NaN if there is one."""
     if dim is None:
         flat = x.reshape(-1)
+        if not flat.numel():
+            return x.new_full((), float("nan"))
         values, indices = flat.sort()
         nan = bool(flat.isnan().any())
         return values[-1 if nan else (len(flat) - 1) // 2]
@@ -170,6 +173,8 @@ def norm(x, p="fro", dim=None, keepdim=False, *, dtype=None):
     """(sum |x|^p)^(1/p) of everything or along dim; p: a number, inf, -inf, 0 (how many are not zero) or 'fro' (2)."""
     if dtype is not None:
         x = x._cast(dtype)
+    if x.array.dtype not in FLOATS:
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
     p, dim = 2 if p in ("fro", None) else float(p), _dim(dim)
     if p == 2:
         return ops.Norm.apply(x, dim, keepdim)

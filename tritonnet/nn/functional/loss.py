@@ -16,6 +16,8 @@ from tritonnet.autograd.ops.loss import (
     NllLoss,
     SmoothL1Loss,
 )
+from tritonnet.autograd.ops.softmax import check_floats
+from tritonnet.kernels.dtypes import int64, uint8
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss",
@@ -37,6 +39,14 @@ def reduction_of(size_average, reduce, reduction):
     return reduction
 
 
+def need_tensors(name, **given):
+    """Raise TypeError unless all of these arguments are tensors."""
+    for place, (argument, value) in enumerate(given.items(), 1):
+        if not isinstance(value, tritonnet.Tensor):
+            raise TypeError(f"{name}(): argument '{argument}' (position {place}) must be Tensor, not "
+                            f"{type(value).__name__}")
+
+
 def cross_entropy(
     input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
     label_smoothing=0.0,
@@ -48,6 +58,8 @@ def cross_entropy(
     label_smoothing: this much of the target is spread over all classes (Szegedy et al. 2016).
     A class outside [0, C) raises IndexError on the host and gives NaN on a device.
     """
+    need_tensors("cross_entropy", input=input, target=target)
+    check_floats("cross_entropy", input.array)
     reduction = reduction_of(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
@@ -72,6 +84,7 @@ def nll_loss(
 
     input: (C,), (N, C) or (N, C, d1, …).  target: class indices without the C dimension.  See `cross_entropy`.
     """
+    need_tensors("nll_loss", input=input, target=target)
     reduction = reduction_of(size_average, reduce, reduction)
     _check_classes(input, target, weight)
     def loss(x, y):
@@ -97,7 +110,7 @@ def _check_classes(input, target, weight):
         raise ValueError(f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({y.shape[0]}).")
     if x.ndim <= 2 and y.ndim > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-    if y.dtype.kind not in "iu":
+    if y.dtype not in (int64, uint8):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {_scalar_type(target)}")
     if x.ndim == 1:
         if y.size != 1:
@@ -127,6 +140,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
 
     On the host, numbers outside [0, 1] raise RuntimeError; on a device they give NaN.
     """
+    need_tensors("binary_cross_entropy", input=input, target=target)
     reduction = reduction_of(size_average, reduce, reduction)
     if target.array.shape != input.array.shape:
         raise ValueError(
@@ -142,6 +156,7 @@ def binary_cross_entropy_with_logits(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
 ):
     """`binary_cross_entropy` of sigmoid(`input`), without overflow. pos_weight: how much positive targets count."""
+    need_tensors("binary_cross_entropy_with_logits", input=input, target=target)
     reduction = reduction_of(size_average, reduce, reduction)
     if target.array.shape != input.array.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
@@ -180,6 +195,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 def _elementwise(loss, input, target, reduction, weight=None):
     """A loss of two tensors element by element: a warning where they have to be broadcast, weights, reduction."""
+    need_tensors("loss", input=input, target=target)
     if target.array.shape != input.array.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "

@@ -32,6 +32,9 @@ class Index:
     argsort, sort, msort, topk, kthvalue = order.argsort, order.sort, order.msort, order.topk, order.kthvalue
     bincount, unique, unique_consecutive = order.bincount, order.unique, order.unique_consecutive
 
+    def __delitem__(self, key):
+        raise TypeError("Tensor does not support deleting items")
+
     def __iter__(self):
         if not self.array.shape:
             raise TypeError("iteration over a 0-d tensor")

@@ -39,6 +39,8 @@ def _index_array(k):
     elif isinstance(k, (list, tuple, range)):
         k = np.asarray(k) if len(k) else np.empty(0, np.int64)
     if not isinstance(k, (np.ndarray, DeviceArray)):
+        if isinstance(k, (str, bytes)):
+            raise TypeError(WRONG.format(f"{k!r}, a {type(k).__name__}"))
         raise IndexError(WRONG.format(type(k).__name__))
     if k.dtype == uint8:
         warnings.warn("indexing with dtype tritonnet.uint8 is deprecated, please use a dtype tritonnet.bool instead.",
