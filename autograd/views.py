@@ -31,10 +31,15 @@ def mark(out, base, op, args, kwargs):
 
 def view_of(base, array, op, args):
     """A tensor on `array`, the view op(base, *args) of a base that requires no gradient."""
-    view = function.make(array)
-    before = base.base
-    view.base = View(base, ((op, args, {}),)) if before is None else View(before.root, (*before.path, (op, args, {})))
-    return view
+    made, view, before = new(function.Tensor), new(View), base.base  # written out: loops over data come here
+    if before is None:
+        view.root, view.path, view.seen = base, ((op, args, {}),), base.node
+    else:
+        view.root, view.path, view.seen = before.root, (*before.path, (op, args, {})), before.root.node
+    made.array, made.base = array, view
+    made._grad = made.node = None
+    made._requires_grad = False
+    return made
 
 
 def current_node(tensor):
