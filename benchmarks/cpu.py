@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import math
 import sys
 import time
@@ -17,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import tritonnet
 import tritonnet.optim
 import tritonnet.utils.data
-from benchmarks.bench import environment, interleaved, pretty, write
 from benchmarks.workloads import WORKLOADS
+from tritonnet.kernels.lab.provenance import machine
+from tritonnet.kernels.lab.timing import interleaved, pretty
 
 
 def main(argv=None):
@@ -38,7 +40,7 @@ def main(argv=None):
         frameworks["torch"] = torch
     tritonnet.set_num_threads(args.threads)
     clock = time.process_time if args.threads == 1 else time.perf_counter
-    print(", ".join(f"{k} {v}" for k, v in environment().items() if v), f"\n{args.threads} thread(s)\n")
+    print(", ".join(f"{k} {v}" for k, v in machine().items() if v), f"\n{args.threads} thread(s)\n")
     print(f"{'workload':34}{'tritonnet':>12}{'torch':>12}{'ratio':>8}{'target':>8}")
     rows = []
     for name, (make, target) in WORKLOADS.items():
@@ -56,7 +58,8 @@ def main(argv=None):
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         print(f"\ngeometric mean of the W rows: {mean:.2f} (lower is better)")
     if args.json:
-        write(args.json, rows, threads=args.threads)
+        results = {**machine(), "threads": args.threads, "rows": rows}
+        Path(args.json).write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

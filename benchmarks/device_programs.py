@@ -8,11 +8,29 @@ import numpy as np
 
 import tritonnet
 from benchmarks.device_cases import CASES
-from benchmarks.device_timing import Ours, Theirs, calls_for, compared, eager_us
 from tritonnet.kernels import runtime
+from tritonnet.kernels.lab.device_timing import Replays, calls_for, compared, eager_us
 
 TINY_SIZE = 8
 
+
+class Theirs:
+    """Samples of a step of PyTorch: replays of a graph of so many calls of it."""
+
+    def __init__(self, torch, step, calls):
+        self.torch, self.calls, self.graph = torch, calls, torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            for _ in range(calls):
+                step()
+
+    def sample(self) -> float:
+        """Microseconds per call."""
+        start, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        self.graph.replay()
+        end.record()
+        end.synchronize()
+        return 1000 * start.elapsed_time(end) / self.calls
 
 def programs(only=""):
     """[(name, dtype)] of all cases whose name contains `only`."""
@@ -31,7 +49,7 @@ def maker(torch, place, dtype):
     return make
 
 
-def timed(name, dtype, device, torch=None, clocks=None, tiny=False) -> dict:
+def timed(name, dtype, device, torch, telemetry, tiny=False) -> dict:
     """A row of the report. torch: with CUDA, to compare with, or None."""
     case, row = CASES[name], {"program": name, "dtype": dtype, "agrees": "not compared"}
     size = (lambda s: min(s, TINY_SIZE)) if tiny else (lambda s: s)
@@ -49,12 +67,12 @@ def timed(name, dtype, device, torch=None, clocks=None, tiny=False) -> dict:
     del results
     waits = {"ours": device.synchronize} | ({"torch": torch.cuda.synchronize} if torch is not None else {})
     eager = {who: eager_us(step, waits[who], *((0, 1) if tiny else ())) for who, step in steps.items()}
-    candidates = {who: (Ours(device, step, 1 if tiny else calls_for(eager[who])) if who == "ours"
+    candidates = {who: (Replays(device, step, 1 if tiny else calls_for(eager[who])) if who == "ours"
                         else Theirs(torch, step, calls_for(eager[who]))) for who, step in steps.items()}
     candidates["again"] = candidates["ours"]
-    mark = clocks.mark() if clocks else None
-    times = compared(candidates, *((1, 1) if tiny else ()), clocks=clocks)
-    seen = (clocks.since(mark) if clocks else None) or {}
+    mark = telemetry.mark()
+    times = compared(candidates, *((1, 1) if tiny else ()), telemetry=telemetry)
+    seen = telemetry.since(mark) or {}
     us, theirs = times["ours"]["us"], times.get("torch", {}).get("us")
     flops, nbytes = map(sum, zip(*launches)) if launches else (0, 0 if tiny else case.moved)
     row |= {"us": us, "low": times["ours"]["low"], "high": times["ours"]["high"], "again_us": times["again"]["us"],
@@ -66,10 +84,10 @@ def timed(name, dtype, device, torch=None, clocks=None, tiny=False) -> dict:
     return row
 
 
-def row_of(name, dtype, device, torch, clocks, tiny) -> dict:
+def row_of(name, dtype, device, torch, telemetry, tiny) -> dict:
     """The same; an error becomes part of the report."""
     try:
-        return timed(name, dtype, device, torch, clocks, tiny)
+        return timed(name, dtype, device, torch, telemetry, tiny)
     except Exception as error:
         return {"program": name, "dtype": dtype, "error": f"{type(error).__name__}: {error}", "agrees": "no"}
     finally:

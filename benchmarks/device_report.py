@@ -6,30 +6,6 @@ import json
 import pathlib
 import re
 
-from benchmarks.bench import environment
-
-
-def about(device, clocks_missing="") -> dict:
-    """Device, driver, versions, date."""
-    found = environment() | {"device": device.name, "simulated": device.driver.simulated,
-                             "capability": ".".join(map(str, device.capability)),
-                             "multiprocessors": device.multi_processor_count, "memory_bytes": device.total_memory}
-    if device.driver.simulated:
-        return found | {"driver": None, "clocks": "none: simulated"}
-    found["clocks"] = clocks_missing or "NVML, every 20 ms"
-    from cuda.bindings import driver as cuda
-
-    _, version = cuda.cuDriverGetVersion()
-    found["cuda_driver"] = f"{version // 1000}.{version % 1000 // 10}"
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        found["driver"] = pynvml.nvmlSystemGetDriverVersion()
-    except Exception as error:  # no NVML in this container: said, not hidden
-        found["driver"] = f"unknown ({type(error).__name__})"
-    return found
-
 
 def folder_of(device_name) -> str:
     """A device's name as that of a folder."""

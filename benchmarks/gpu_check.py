@@ -21,7 +21,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from benchmarks import device_report, device_samples
 from benchmarks.device_programs import programs, row_of
-from benchmarks.device_timing import watching_clocks
+from tritonnet.kernels.lab.provenance import about
+from tritonnet.kernels.lab.telemetry import EVERY, watching
 
 RESULTS = pathlib.Path(__file__).resolve().parent / "results"
 TINY = ("softmax.Softmax-0", "matmul.MatMul-0", "elementwise.Exp-0", "loss.CrossEntropy-0", "adam")
@@ -61,8 +62,9 @@ def check(args, device) -> int:
     began = time.time()
     simulated = device.driver.simulated
     torch = None if simulated else torch_with_cuda()
-    watch, missing = watching_clocks(device)
-    report = {"about": device_report.about(device, missing), "complete": True, "skipped": [], "benchmarks": []}
+    watch = watching(device)
+    clocks = watch.missing or f"NVML, every {1000 * EVERY:.0f} ms"
+    report = {"about": about(device) | {"clocks": clocks}, "complete": True, "skipped": [], "benchmarks": []}
     print(f"{device.name}: samples on the device against the mirror", flush=True)
     outcomes, left = [], 0
     if not args.only:
@@ -72,12 +74,12 @@ def check(args, device) -> int:
     report["samples"] = {"run": len(outcomes), "agree": len(outcomes) - len(failures), "left_out": left,
                          "failures": failures}
     print(f"{len(outcomes) - len(failures)} of {len(outcomes)} agree; {time.time() - began:.0f} s\n", flush=True)
-    with watch as clocks:
+    with watch as telemetry:
         for name, dtype in programs(args.only)[::6 if args.tiny else 1]:
             if time.time() - began > args.seconds:
                 report["skipped"].append(f"{name} ({dtype})")
                 continue
-            row = row_of(name, dtype, device, torch, clocks, args.tiny)
+            row = row_of(name, dtype, device, torch, telemetry, args.tiny)
             report["benchmarks"].append(row)
             print(device_report.line(row), flush=True)
     report["complete"] = not report["skipped"] and not left

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import gpu_check
-from benchmarks.device_timing import calls_for, compared
 from tests.kernels.runtime import fake_cuda
 from tritonnet.kernels import runtime
+from tritonnet.kernels.lab.device_timing import calls_for, compared
 
 pytestmark = pytest.mark.slow  # trains, or simulates a lot
 
@@ -74,7 +74,7 @@ def test_candidates_take_turns_and_throttled_rounds_are_dropped():
             return next(self.rounds)
 
     order = []
-    found = compared({"a": Fixed("a"), "b": Fixed("b")}, rounds=5, samples=2, clocks=Throttled())
+    found = compared({"a": Fixed("a"), "b": Fixed("b")}, rounds=5, samples=2, telemetry=Throttled())
     assert "".join(order[:8]) == "abbabaab"
     assert found["a"]["rounds"] == 3, "rounds that were throttled or off the usual clock are dropped"
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
-import platform
 from datetime import UTC, datetime
 
 import numpy as np
 
 import tritonnet
+from tritonnet.kernels.lab.provenance import versions
 from tritonnet.serialization.aside import write_aside
 
 ROWS, COLUMNS = 4, 6  # of mistakes shown
@@ -30,21 +29,10 @@ def write_metrics(path, training, source, interrupted=False):
         "epochs_done": training.epoch, "interrupted": interrupted,
         "test_accuracy": history[-1]["test_accuracy"] if history else None,
         "train_seconds": round(training.seconds, 3),
-        "history": history, "versions": versions(),
+        "history": history, "versions": {"tritonnet": tritonnet.__version__, **versions()},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_aside(os.fspath(path), lambda file: file.write(f"{json.dumps(metrics, indent=1)}\n".encode()))
-
-
-def versions():
-    """Of tritonnet, Python and what matters below; None where a package is not installed."""
-    found = {"tritonnet": tritonnet.__version__, "python": platform.python_version(), "platform": platform.platform()}
-    for package in ("numpy", "ml_dtypes", "triton", "cuda-bindings", "safetensors", "pillow", "matplotlib"):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found
 
 
 def write_pictures(out, training, source):

@@ -1,15 +1,10 @@
-"""Interleaved timing: A B B A …, medians, so that what disturbs the machine disturbs all alike."""
+"""Timing on the host, interleaved: A B B A …, medians, so that what disturbs the machine disturbs all alike."""
 
 from __future__ import annotations
 
-import datetime
 import gc
-import json
-import platform
 import statistics
 import time
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 
 def calls_lasting(step, seconds):
@@ -55,22 +50,3 @@ def pretty(seconds):
         if seconds * factor < 1000:
             return f"{seconds * factor:.3g} {unit}"
     return f"{seconds:.3g} s"
-
-
-def environment():
-    """What a figure has to carry: date, machine, versions."""
-    found = {"date": datetime.date.today().isoformat(), "python": platform.python_version(),
-             "processor": platform.processor() or platform.machine()}
-    for package in ("numpy", "triton", "torch", "cuda-bindings"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
-
-
-def write(path, rows, **about):
-    """Results as JSON, with the environment."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**environment(), **about, "rows": rows}, indent=1) + "\n")
