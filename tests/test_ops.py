@@ -6,7 +6,7 @@ import pytest
 import tritonnet
 from tests.oracles import agree, dtypes_of, kernel_agrees_with_mirror, name, outputs_of, run, tensors
 from tritonnet.autograd.function import Op
-from tritonnet.autograd.gradcheck import gradcheck
+from tritonnet.autograd.gradcheck import gradcheck, gradgradcheck
 from tritonnet.autograd.samples import FLOAT_DTYPES, declared, every_op, every_sample
 from tritonnet.kernels import runtime
 
@@ -31,8 +31,8 @@ def test_bad_input_raises(op, i, sample):
     assert str(error.value)
 
 
-@pytest.mark.parametrize("op, i, sample", cases(lambda s: s.grad and not s.raises))
-def test_gradient_agrees_with_finite_differences(op, i, sample):
+def differentiable(op, sample):
+    """The operation as a function of those arguments of a sample that require gradients, and these."""
     args = [a.copy(order="K") if isinstance(a, np.ndarray) else a for a in sample.args]
     inputs = tensors(args)
     checked = [t for t in inputs if isinstance(t, tritonnet.Tensor) and t.requires_grad]
@@ -43,7 +43,26 @@ def test_gradient_agrees_with_finite_differences(op, i, sample):
         swap = iter(moved)
         return outputs_of(op, [next(swap) if any(a is c for c in checked) else a for a in inputs], sample.kwargs)
 
-    gradcheck(function, checked, rtol=1e-5 * sample.loose, atol=1e-6 * sample.loose)
+    return function, checked
+
+
+@pytest.mark.parametrize("op, i, sample", cases(lambda s: s.grad and not s.raises))
+def test_gradient_agrees_with_finite_differences(op, i, sample):
+    gradcheck(*differentiable(op, sample), rtol=1e-5 * sample.loose, atol=1e-6 * sample.loose)
+
+
+CONSTANT_BETWEEN_STEPS = {"Ceil", "Floor", "Round", "Sign", "Trunc"}     # their gradient, 0, has no history
+
+
+@pytest.mark.parametrize("op, i, sample", cases(lambda s: s.grad and not s.raises and sum(
+    a.size for a in s.args if isinstance(a, np.ndarray)) < 3000))
+def test_second_derivative_agrees_with_finite_differences(op, i, sample):
+    function, checked = differentiable(op, sample)
+    if op.__name__ in CONSTANT_BETWEEN_STEPS:
+        gradients = tritonnet.autograd.grad(function(*checked)[0].sum(), checked, create_graph=True)
+        assert not any(g.requires_grad or g.any() for g in gradients)
+    else:
+        gradgradcheck(function, checked, directions=1, rtol=1e-4 * sample.loose, atol=1e-5 * sample.loose)
 
 
 @pytest.mark.parametrize("op, i, sample", cases(lambda s: s.device and not s.raises))

@@ -6,6 +6,7 @@ import math
 
 from tritonnet.autograd.function import Op
 from tritonnet.autograd.samples import Sample, samples
+from tritonnet.autograd.scalar_op import evaluated
 from tritonnet.kernels import elementwise
 from tritonnet.kernels import matmul as kernels
 from tritonnet.kernels.dtypes import bool_
@@ -136,7 +137,7 @@ class Linear(Op):
             ctx.saved = x, w, y
             return y
         v = kernels.linear(x, w, bias)
-        ctx.saved = x, w, v
+        ctx.saved, ctx.bias = (x, w, v), bias
         return elementwise.gelu(v)
 
     def backward(ctx, dy):
@@ -148,11 +149,16 @@ class Linear(Op):
                                                   len(parents) > 2 and parents[2] is not None))
 
     def differentiable_backward(self, dy):
-        if self.activation is not None:
-            raise NotImplementedError(f"create_graph=True: Linear with activation={self.activation!r}")
         x, w = self.input(0, self.saved[0]), self.input(1, self.saved[1])
-        rows = dy.reshape(-1, dy.shape[-1])
-        dw = MatMul.apply(rows.transpose(0, 1), x.reshape(-1, x.shape[-1]))
+        if self.activation == "gelu":
+            bias = None if self.bias is None else self.input(2, self.bias)
+            dy = evaluated(elementwise.OPERATIONS["gelu"].gradients["x"], {"x": Linear.apply(x, w, bias), "dy": dy})
+        elif self.activation is not None:
+            dy = evaluated(elementwise.OPERATIONS[self.activation].gradients["x"],
+                           {"y": self.output(self.saved[2]), "dy": dy})
+        count = math.prod(x.array.shape[:-1])
+        rows = dy.reshape(count, dy.shape[-1])
+        dw = MatMul.apply(rows.transpose(0, 1), x.reshape(count, x.shape[-1]))
         return MatMul.apply(dy, w), dw, rows.sum(0)
 
 

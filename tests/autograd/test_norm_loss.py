@@ -22,6 +22,7 @@ def drawn(*shapes):
     (lambda x, how: F.cross_entropy(x, LABELS, reduction=how), [(5, 4)]),
     (lambda x, how: F.cross_entropy(x, PIXELS, WEIGHT, None, 1, None, how, 0.2), [(5, 4, 3)]),
     (lambda x, how: F.cross_entropy(x, SOFT, WEIGHT, reduction=how, label_smoothing=0.2), [(5, 4)]),
+    (lambda x, y, how: F.cross_entropy(x, y.sigmoid(), WEIGHT, reduction=how, label_smoothing=0.2), [(5, 4), (5, 4)]),
     (lambda x, how: F.nll_loss(x.log_softmax(1), LABELS, WEIGHT, reduction=how), [(5, 4)]),
     (lambda x, y, how: F.mse_loss(x, y, reduction=how), [(5, 4), (5, 4)]),
     (lambda x, y, how: F.l1_loss(x * x, y, reduction=how), [(5, 4), (5, 4)]),
@@ -32,8 +33,8 @@ def drawn(*shapes):
     (lambda x, y, how: F.binary_cross_entropy_with_logits(x, y, WEIGHT, None, None, how, WEIGHT), [(5, 4), (5, 4)]),
     (lambda x, y, how: F.kl_div(x, y.sigmoid(), reduction=how), [(5, 4), (5, 4)]),
     (lambda x, y, how: F.kl_div(x, y, reduction=how.replace("mean", "batchmean"), log_target=True), [(5, 4), (5, 4)]),
-], ids=["cross_entropy", "of pixels", "of probabilities", "nll", "mse", "l1", "smooth_l1", "huber", "bce", "logits",
-        "weighted logits", "kl_div", "of logarithms"])
+], ids=["cross_entropy", "of pixels", "of probabilities", "of both", "nll", "mse", "l1", "smooth_l1", "huber", "bce",
+        "logits", "weighted logits", "kl_div", "of logarithms"])
 def test_losses(function, shapes, reduction):
     assert gradgradcheck(lambda *args: function(*args, reduction), drawn(*shapes))
 
@@ -53,7 +54,8 @@ def test_softmax_and_norms(function, shapes):
     assert gradgradcheck(function, drawn(*shapes))
 
 
-def test_probabilities_that_need_gradients_have_no_second_derivative():
-    x, soft = drawn((5, 4), (5, 4))
-    with pytest.raises(NotImplementedError, match="probabilities"):
-        tn.autograd.grad(F.cross_entropy(x, soft), [x], create_graph=True)
+def test_the_norm_of_zeros_has_no_gradient_when_recorded_either():
+    x = tn.zeros(2, 3, requires_grad=True)
+    first, = tn.autograd.grad(x.norm(dim=1).sum(), x, create_graph=True)
+    second, = tn.autograd.grad((first ** 2).sum(), x)
+    assert not first.any() and not second.any()

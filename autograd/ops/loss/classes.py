@@ -9,6 +9,7 @@ import numpy as np
 from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.ops.loss.base import wants, weighed
 from tritonnet.autograd.samples import Sample, samples
+from tritonnet.autograd.tape import check_unmodified
 from tritonnet.kernels import elementwise
 from tritonnet.kernels import loss as kernels
 from tritonnet.kernels.softmax import log_softmax
@@ -59,12 +60,20 @@ class CrossEntropy(Op):
         return elementwise.mul(dt, along_classes(dy, dt))
 
     def differentiable_backward(ctx, dy):
-        """dx = softmax(x) (sum of q over the classes) - q, with q, which is constant, from the loss without softmax."""
-        if wants(ctx, 1):
-            raise NotImplementedError("create_graph=True: cross_entropy with probabilities that require a gradient")
+        """dx = softmax(x) (sum of q over the classes) - q, with q linear in target: the loss without softmax.
+
+        The gradient of target is dq/dtarget (- log softmax(x)).
+        """
+        check_unmodified(ctx, (ctx.x, ctx.target))
         x, axis = ctx.input(0, ctx.x), min(1, ctx.x.ndim - 1)
-        q = -make(kernels.weights_of_classes(ctx.x, ctx.target, *ctx.options))
-        return (x.softmax(axis) * q.sum(axis, keepdim=True) - q) * along_classes(dy, ctx.x)
+        dy, q = along_classes(dy, ctx.x), -make(kernels.weights_of_classes(ctx.x, ctx.target, *ctx.options))
+        if not wants(ctx, 1):
+            return (x.softmax(axis) * q.sum(axis, keepdim=True) - q) * dy
+        slope = -ctx.sharp
+        if (weight := ctx.options[0]) is not None:
+            slope = slope * make(weight.reshape((-1,) + (1,) * (ctx.x.ndim - axis - 1)))
+        q = q + slope * (ctx.input(1, ctx.target) - make(ctx.target))       # the same value, with its history
+        return (x.softmax(axis) * q.sum(axis, keepdim=True) - q) * dy, -slope * x.log_softmax(axis) * dy
 
 
 def _class_samples(rand, log):

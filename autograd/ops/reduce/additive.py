@@ -125,7 +125,9 @@ class Norm(Reduction):
 
     def differentiable_backward(ctx, dy):
         x, y = ctx.input(0, ctx.x), ctx.output(ctx.y)
-        return (x * (dy / y).reshape(reduced_shape(ctx.of, ctx.axes, True)),)
+        zero = y == 0
+        scale = dy.masked_fill(zero, 0) / y.masked_fill(zero, 1)
+        return (x * scale.reshape(reduced_shape(ctx.of, ctx.axes, True)),)
 
 
 class CumSum(Op):
