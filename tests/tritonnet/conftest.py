@@ -163,3 +163,41 @@ def _drawn():
 @pytest.fixture(name="filled")
 def _filled():
     return filled
+
+
+def called(torch, text):
+    """The result of a call and the gradients of x and p."""
+    x, p = drawn(torch, 4, 5), drawn(torch, 4, 5, seed=2, low=0.05, high=0.95)
+    x.requires_grad_()
+    p.requires_grad_()
+    q = (drawn(torch, 4, 5, seed=3) > 0).float()
+    names = {"torch": torch, "F": torch.nn.functional, "x": x, "p": p, "q": q, "y": torch.tensor([1, 4, 0, 2]),
+             "r": lambda *shape: drawn(torch, *shape, seed=7)}
+    results = eval(text, names)
+    results = results if isinstance(results, tuple) else (results,)
+    if results[0].requires_grad:
+        (results[0] * drawn(torch, *results[0].shape, seed=11)).sum().backward()
+    return [results[0] * 1, *results[1:]], x.grad, p.grad if "weight=p" not in text else None
+
+
+@pytest.fixture(name="called")
+def _called():
+    return called
+
+
+def evaluated(torch, text, shapes, train):
+    """repr, keys, outputs, gradients and buffers of one layer on the same numbers in either library."""
+    layer = filled(torch, eval(text, dict(vars(torch.nn)))).train(train)
+    inputs = [drawn(torch, *s, seed=9) for s in (shapes if isinstance(shapes, list) else [shapes])]
+    for x in inputs:
+        x.requires_grad_()
+    outputs = layer(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    (outputs[0] * drawn(torch, *outputs[0].shape, seed=5)).sum().backward()
+    gradients = [x.grad for x in inputs] + [p.grad for p in layer.parameters()]
+    return repr(layer), [outputs[0] * 1, *outputs[1:]], gradients, dict(layer.state_dict())
+
+
+@pytest.fixture(name="evaluated")
+def _evaluated():
+    return evaluated

@@ -103,22 +103,9 @@ def layer_of(torch, text):
     return eval(text, {name: getattr(torch.nn, name) for name in [text.partition("(")[0]]})
 
 
-def evaluated(torch, text, shapes, drawn, filled, train):
-    """repr, keys, outputs, gradients and buffers of one layer on the same numbers in either library."""
-    layer = filled(torch, layer_of(torch, text)).train(train)
-    inputs = [drawn(torch, *s, seed=9) for s in (shapes if isinstance(shapes, list) else [shapes])]
-    for x in inputs:
-        x.requires_grad_()
-    outputs = layer(*inputs)
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    (outputs[0] * drawn(torch, *outputs[0].shape, seed=5)).sum().backward()
-    gradients = [x.grad for x in inputs] + [p.grad for p in layer.parameters()]
-    return repr(layer), [outputs[0] * 1, *outputs[1:]], gradients, dict(layer.state_dict())
-
-
 @pytest.mark.parametrize("text", LAYERS)
-def test_a_layer_computes_what_pytorchs_does(alike, drawn, filled, text):
-    alike(lambda torch: [evaluated(torch, text, LAYERS[text], drawn, filled, t) for t in (True, False)], rtol=1e-4)
+def test_a_layer_computes_what_pytorchs_does(alike, evaluated, text):
+    alike(lambda torch: [evaluated(torch, text, LAYERS[text], t) for t in (True, False)], rtol=1e-4)
 
 
 @pytest.mark.parametrize("text", [t for t in LAYERS if t.endswith("()") and hasattr(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tritonnet.autograd.ops.conv import Conv1d, Conv2d
+from tritonnet.autograd.ops.conv import Conv1d, Conv2d, ConvTranspose2d, Fold, Unfold
 from tritonnet.autograd.ops.matmul import Linear
 from tritonnet.autograd.ops.shape import Pad
 
-__all__ = ["bilinear", "conv1d", "conv2d", "linear"]
+__all__ = ["bilinear", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "fold", "linear", "unfold"]
 
 
 def linear(input, weight, bias=None):
@@ -62,6 +62,67 @@ def _conv(op, ndim, input, weight, bias, stride, padding, dilation, groups):
         padding = per_axis(padding, ndim, "padding")
     result = op.apply(input, weight, bias, stride, padding, dilation, groups)
     return result if batched else result.squeeze(0)
+
+
+def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """The transpose of a conv1d with `weight` (in, out / groups, K): (N, in, L) or (in, L) -> (N, out, L')."""
+    return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """The transpose of a conv2d with `weight` (in, out / groups, KH, KW): what that does to gradients.
+
+    input: (N, in, H, W) or (in, H, W).  Returns (N, out, H', W'),
+    H' = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1: several sizes have the same conv2d.
+    """
+    return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def _conv_transpose(ndim, input, weight, bias, stride, padding, output_padding, groups, dilation):
+    if input.ndim == ndim + 1:
+        return _conv_transpose(
+            ndim, input.unsqueeze(0), weight, bias, stride, padding, output_padding, groups, dilation).squeeze(0)
+    if input.ndim != ndim + 2:
+        raise RuntimeError(f"Expected {ndim + 1}D (unbatched) or {ndim + 2}D (batched) input to conv_transpose{ndim}d, "
+                           f"but got input of size: {list(input.shape)}")
+    stride, padding, extra, dilation = (per_axis(value, ndim, what) for value, what in (
+        (stride, "stride"), (padding, "padding"), (output_padding, "output_padding"), (dilation, "dilation")))
+    if min(stride) <= 0 or min(dilation) <= 0:
+        raise RuntimeError("non-positive stride is not supported" if min(stride) <= 0
+                           else "dilation should be greater than zero")
+    if min(padding) < 0 or min(extra) < 0:
+        raise RuntimeError(f"negative {'padding' if min(padding) < 0 else 'output_padding'} is not supported")
+    if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation)):
+        raise RuntimeError("output padding must be smaller than either stride or dilation, but got output_padding: "
+                           f"{extra} stride: {stride} dilation: {dilation}")
+    size = [(n - 1) * s - 2 * p + d * (k - 1) + e + 1
+            for n, k, s, p, e, d in zip(input.shape[2:], weight.shape[2:], stride, padding, extra, dilation)]
+    if size and min(size) < 1:
+        given, found = (" x ".join(map(str, sizes)) for sizes in (input.shape[2:], size))
+        raise RuntimeError(f"Given input size per channel: ({given}). Calculated output size per channel: ({found}). "
+                           "Output size is too small")
+    if ndim == 2:
+        return ConvTranspose2d.apply(input, weight, bias, size, stride, padding, dilation, groups)
+    result = ConvTranspose2d.apply(input.unsqueeze(2), weight.unsqueeze(2), bias, (1, *size), (1, *stride),
+                                   (0, *padding), (1, *dilation), groups)
+    return result.squeeze(2)
+
+
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+    """The patches of images as columns: (N, C, H, W) or (C, H, W) -> (N, C KH KW, patches)."""
+    if input.ndim == 3:
+        return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
+    return Unfold.apply(input, *(per_axis(v, 2, what) for v, what in (
+        (kernel_size, "kernel_size"), (dilation, "dilation"), (padding, "padding"), (stride, "stride"))))
+
+
+def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """The sum of columns (N, C KH KW, patches) where `unfold` takes them from: images (N, C, *output_size)."""
+    if input.ndim == 2:
+        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
+    return Fold.apply(input, *(per_axis(v, 2, what) for v, what in (
+        (output_size, "output_size"), (kernel_size, "kernel_size"), (dilation, "dilation"), (padding, "padding"),
+        (stride, "stride"))))
 
 
 def per_axis(value, ndim, name):

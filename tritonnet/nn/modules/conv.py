@@ -1,4 +1,4 @@
-"""Convolution layers: Conv1d, Conv2d."""
+"""Convolution layers: Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class _ConvNd(Module):
     """What convolutions share: weight (out, in / groups, *kernel), bias (out,), and how windows move."""
 
     ndim = 0
+    transposed = False
 
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
@@ -37,8 +38,9 @@ class _ConvNd(Module):
         if padding_mode not in modes:
             raise ValueError(f"padding_mode must be one of {modes}, but got padding_mode='{padding_mode}'")
         self.padding_mode = padding_mode
-        self.transposed, self.output_padding = False, (0,) * self.ndim
-        self.weight = fresh(out_channels, in_channels // groups, *self.kernel_size, device=device, dtype=dtype)
+        self.output_padding = (0,) * self.ndim
+        first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        self.weight = fresh(first, second // groups, *self.kernel_size, device=device, dtype=dtype)
         self.register_parameter("bias", fresh(out_channels, device=device, dtype=dtype) if bias else None)
         self.reset_parameters()
 
@@ -68,6 +70,8 @@ class _ConvNd(Module):
             shown += f", padding={self.padding}"
         if self.dilation != (1,) * self.ndim:
             shown += f", dilation={self.dilation}"
+        if any(self.output_padding):
+            shown += f", output_padding={self.output_padding}"
         if self.groups != 1:
             shown += f", groups={self.groups}"
         if self.bias is None:
@@ -89,3 +93,54 @@ class Conv2d(_ConvNd):
 
     ndim = 2
     convolve = staticmethod(F.conv2d)
+
+
+class _ConvTransposeNd(_ConvNd):
+    """What transposed convolutions share: weight (in, out / groups, *kernel), and which of the sizes comes out."""
+
+    transposed = True
+
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
+        dilation=1, padding_mode="zeros", device=None, dtype=None,
+    ):
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+                         device=device, dtype=dtype)
+        self.output_padding = ntuple(output_padding, self.ndim)
+
+    def forward(self, input, output_size=None):
+        extra = self.output_padding if output_size is None else self._towards(input, tuple(output_size))
+        return self.convolve(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+                             self.dilation)
+
+    def _towards(self, input, wanted):
+        """The output padding that gives images of this size."""
+        sizes = input.shape[-self.ndim:]
+        if len(wanted) == self.ndim + 2:
+            wanted = wanted[2:]
+        if len(wanted) != self.ndim:
+            raise ValueError(f"{type(self).__name__}: for {input.ndim}D input, output_size must have {self.ndim} or "
+                             f"{self.ndim + 2} elements (got {len(wanted)})")
+        least = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in zip(
+            sizes, self.stride, self.padding, self.dilation, self.kernel_size)]
+        most = [n + s - 1 for n, s in zip(least, self.stride)]
+        if any(not low <= n <= high for low, n, high in zip(least, wanted, most)):
+            raise ValueError(f"requested an output size of {wanted}, but valid sizes range from {least} to {most} "
+                             f"(for an input of {sizes})")
+        return tuple(n - low for n, low in zip(wanted, least))
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """The transpose of a convolution over (N, in_channels, L); see `functional.conv_transpose1d`."""
+
+    ndim = 1
+    convolve = staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """The transpose of a convolution over (N, in_channels, H, W); see `functional.conv_transpose2d`."""
+
+    ndim = 2
+    convolve = staticmethod(F.conv_transpose2d)
