@@ -40,7 +40,7 @@ from tritonnet.tensor.printing import set_printoptions  # noqa: E402
 _SUBMODULES = {
     "autograd", "backends", "cli", "cuda", "data", "kernels", "nn", "optim", "utils", "vision",
 }
-_LAZY = {"save": "serialization", "load": "serialization"}
+_LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels"}
 
 strided, contiguous_format, preserve_format, channels_last = (
     "tritonnet.strided", "tritonnet.contiguous_format", "tritonnet.preserve_format", "tritonnet.channels_last"

@@ -1,0 +1,243 @@
+"""A kernel that says all of itself: what it computes, over which grid, at what cost, in which configurations.
+
+    @declared(
+        mirror=lambda x: x / (1 + np.exp(-x)),                            # what it computes, on NumPy arrays
+        arguments={"n": lambda x: x.size}, grid=lambda n, BLOCK: -(-n // BLOCK),
+        flops=lambda n: 5 * n, bytes=lambda x, y: x.nbytes + y.nbytes,
+        tune={"BLOCK": [256, 1024], "num_warps": [4, 8]},
+    )
+    def silu(x, y, n, BLOCK: tl.constexpr):
+        at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+        v = tl.load(x + at, mask=at < n)
+        tl.store(y + at, v * tl.sigmoid(v), mask=at < n)
+
+    y = silu(x)             # on a NumPy array the mirror, on a DeviceArray the kernel
+    silu.check(x)           # the kernel in every configuration, bounds-checked, against the mirror; no GPU needed
+
+The mirror names what a call takes; `arguments` what is worked out from that; what is left of the kernel's run-time
+parameters is what it writes, and what the mirror returns, in this order.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+
+import numpy as np
+
+from tritonnet.kernels import tuning
+from tritonnet.kernels.arrays import DeviceArray, contiguous, device_of, empty, is_host, to_device, to_host
+from tritonnet.kernels.dtypes import bfloat16, is_float
+from tritonnet.kernels.kernel import Kernel
+from tritonnet.kernels.runtime.signature import MISSING
+
+TOLERANCE = {np.dtype("float16"): 2e-3, np.dtype(bfloat16): 2e-2, np.dtype("float32"): 2e-5, np.dtype("float64"): 1e-12}
+SHOWN = 3  # wrong elements that a message spells out
+
+
+class Mismatch(AssertionError):
+    """A kernel and its mirror disagree."""
+
+
+class DeclaredKernel(Kernel):
+    """A kernel with its mirror: callable on arrays, checked, tuned. `kernel[grid](…)` launches it as any other."""
+
+    def __init__(self, fn, mirror, *, grid, arguments=None, outputs=None, tune=None, flops=None, bytes=None,
+                 do_not_specialize=()):
+        super().__init__(getattr(fn, "fn", fn), flops, bytes, do_not_specialize)  # .fn: it came from @triton.jit
+        self.mirror, self.grid, self.computed = mirror, grid, dict(arguments or {})
+        self.outputs, self.space = dict(outputs or {}), list(_configurations(self.name, tune))
+        self.takes = list(inspect.signature(mirror).parameters.values())
+        self._check_declaration()
+
+    def _check_declaration(self):
+        """Every name must be one the kernel has, and every parameter must get its value from somewhere."""
+        known = {p.name for p in self.params}
+        taken = [p.name for p in self.takes]
+        for where, names in (("mirror", taken), ("arguments", self.computed), ("outputs", self.outputs)):
+            if unknown := [n for n in names if n not in known]:
+                raise TypeError(f"kernel {self.name}: {where} names {', '.join(unknown)}; its parameters are "
+                                f"{', '.join(p.name for p in self.params)}")
+        self.writes = [p.name for p in self.arguments if p.name not in {*taken, *self.computed}]
+        if not self.writes:
+            raise TypeError(f"kernel {self.name}: all its parameters are the mirror's or in arguments, so it writes "
+                            f"nothing; the mirror must not name what the kernel writes")
+        constants = {p.name for p in self.params if p.constexpr and p.default is MISSING}
+        for config in self.space:
+            if missing := constants - config.keys() - self.computed.keys() - set(taken):
+                raise TypeError(f"kernel {self.name}: no value for {', '.join(sorted(missing))}: name them in tune, "
+                                f"arguments or the mirror")
+
+    def __call__(self, *args, **kwargs):
+        """What the mirror returns for these arguments: computed by the mirror on NumPy arrays, else by the kernel."""
+        return self.on_arrays(self.bound(args, kwargs))
+
+    def on_arrays(self, given: dict):
+        """The same for arguments by name, as `bound` gives them."""
+        if all(is_host(a) for a in given.values() if isinstance(a, (np.ndarray, DeviceArray))):
+            return self.mirrored(given)
+        outputs, values, key = self.planned(given)
+        self.run(outputs, values, self.config(values, key))
+        return _single([outputs[name] for name in self.writes])
+
+    def bound(self, args, kwargs) -> dict:
+        """{name: value} of a call's arguments; TypeError in the mirror's words."""
+        try:
+            bound = inspect.signature(self.mirror).bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}({', '.join(p.name for p in self.takes)}): {error}") from None
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def mirrored(self, given):
+        """What the mirror makes of the arguments: arrays."""
+        found = self.mirror(**given)
+        found = found if isinstance(found, tuple) else (found,)
+        if len(found) != len(self.writes):
+            raise TypeError(f"kernel {self.name} writes {', '.join(self.writes)}, its mirror returned {len(found)} "
+                            f"arrays")
+        return _single([np.asarray(a) for a in found])
+
+    def planned(self, given):
+        """(arrays to write, all run-time values and computed constexprs by name, key of the tuning database)."""
+        given = {k: contiguous(v) if isinstance(v, (np.ndarray, DeviceArray)) else v for k, v in given.items()}
+        arrays = [v for v in given.values() if isinstance(v, (np.ndarray, DeviceArray))]
+        if not arrays:
+            raise TypeError(f"{self.name}: none of {', '.join(given)} is an array")
+        outputs = {}
+        for name in self.writes:
+            declared = self.outputs.get(name)
+            shape = arrays[0].shape if declared is None else None
+            dtype = arrays[0].dtype
+            if declared is not None:
+                found = _called(declared, given)
+                shape, dtype = found if isinstance(found, tuple) and len(found) == 2 and not isinstance(
+                    found[1], (int, np.integer)) else (found, dtype)
+            outputs[name] = empty(shape, dtype, arrays[0])
+        values = given | outputs
+        computed = {name: _called(function, values) for name, function in self.computed.items()}
+        sizes = [v for v in computed.values() if isinstance(v, (int, np.integer)) and not isinstance(v, bool)]
+        return outputs, values | computed, f"{arrays[0].dtype}/{tuning.bucket(*sizes)}"
+
+    def config(self, values, key) -> dict:
+        """The tuned configuration for these arguments, else the first of the space."""
+        device = next(filter(None, map(device_of, values.values())), None)
+        return (device and tuning.look_up(self, device, key)) or self.space[0]
+
+    def run(self, outputs, values, config):
+        """Launch on the device of the arrays."""
+        if all(a.size for a in outputs.values()):
+            self.launch(self.programs(values, config), **self.call(values, config))
+
+    def programs(self, values, config) -> tuple:
+        """The grid."""
+        grid = _called(self.grid, values | config)
+        return tuple(grid) if isinstance(grid, (tuple, list)) else (grid,)
+
+    def call(self, values, config) -> dict:
+        """What a launch is given by name: the kernel's parameters and the configuration."""
+        known = {p.name for p in self.params}
+        return {k: v for k, v in values.items() if k in known} | config
+
+    def interpret(self, *args, config=None, trace=False, **kwargs):
+        """Run the kernel on NumPy arrays in Triton's interpreter; what it wrote, and with trace=True also the trace."""
+        from tritonnet.kernels import interpret
+
+        outputs, values, key = self.planned(self.bound(args, kwargs))
+        call = self.call(values, config or self.space[0])
+        told = interpret(self, self.programs(values, call), **call, **({"trace": True} if trace else {}))
+        found = _single([outputs[name] for name in self.writes])
+        return (found, told) if trace else found
+
+    def check(self, *args, configs=None, rtol=None, **kwargs) -> dict:
+        """Run the kernel on the simulated device, bounds-checked, in each configuration; compare with the mirror.
+
+        configs: which ones (default: the whole space). rtol: allowed error, relative to the largest element of an
+        output (default: by dtype). Returns the largest relative error of each output; raises Mismatch naming the
+        configuration, the elements and both values, or what the simulated device finds (OutOfBounds).
+        """
+        from tritonnet.kernels import runtime
+
+        given = self.bound(args, kwargs)
+        expected = self.mirrored(given)
+        expected = dict(zip(self.writes, expected if isinstance(expected, tuple) else (expected,)))
+        worst = dict.fromkeys(self.writes, 0.0)
+        for config in self.space if configs is None else configs:
+            with runtime.simulated(own_blocks=True) as device:
+                outputs, values, _ = self.planned({k: to_device(v, device) if isinstance(v, np.ndarray) else v
+                                                   for k, v in given.items()})
+                self.run(outputs, values, config)
+                for name, array in outputs.items():
+                    error = self._compared(name, to_host(array), expected[name], rtol, config)
+                    worst[name] = max(worst[name], error)
+        return worst
+
+    def _compared(self, name, found, expected, rtol, config) -> float:
+        """The largest error of an output, relative to its largest element."""
+        label = f"{self.name} ({', '.join(f'{k}={v}' for k, v in config.items())})"
+        if found.shape != expected.shape:
+            raise Mismatch(f"{label}: {name} has shape {found.shape}, the mirror's {expected.shape}; declare "
+                           f"outputs={{{name!r}: lambda …: shape}}")
+        if found.dtype != expected.dtype:
+            raise Mismatch(f"{label}: {name} is {found.dtype}, the mirror's {expected.dtype}; let the mirror cast it, "
+                           f"or declare outputs={{{name!r}: lambda …: (shape, dtype)}}")
+        if is_float(found.dtype):
+            wide = np.float64
+            allowed = TOLERANCE[found.dtype] if rtol is None else rtol
+            finite = expected.astype(wide)
+            scale = max(np.abs(finite[np.isfinite(finite)]).max(initial=0), np.finfo(np.float32).tiny)
+            with np.errstate(invalid="ignore", over="ignore"):
+                off = np.abs(found.astype(wide) - finite) / scale
+            alike = (found == expected) | (np.isnan(found.astype(wide)) & np.isnan(finite))
+            off = np.where(alike, 0, np.where(np.isnan(off), np.inf, off))
+        else:
+            off, allowed = (found != expected).astype(float), 0
+        if (wrong := np.argwhere(off > allowed)).size:
+            some = "; ".join(f"{name}[{', '.join(map(str, at))}] is {found[tuple(at)]}, the mirror says "
+                             f"{expected[tuple(at)]}" for at in wrong[:SHOWN].tolist())
+            raise Mismatch(f"{label}: {len(wrong)} of {found.size} elements differ by more than {allowed:g} of the "
+                           f"largest: {some}")
+        return float(off.max(initial=0))
+
+
+def declared(fn=None, *, mirror, grid, **declarations):
+    """Make a Triton function (plain, or from @triton.jit) a `DeclaredKernel`.
+
+    mirror: NumPy arrays and numbers in, arrays out. grid, arguments {parameter: function}, flops and bytes: functions
+    that name what they need of the kernel's parameters (grid also of the configuration). outputs {parameter: function}:
+    shape, or (shape, dtype), of what the kernel writes; default: as the first array. tune: {constexpr or launch option:
+    values}, or a list of whole configurations; the first is the default.
+    """
+    if fn is None:
+        return functools.partial(declared, mirror=mirror, grid=grid, **declarations)
+    return DeclaredKernel(fn, mirror, grid=grid, **declarations)
+
+
+def _configurations(name, tune):
+    """Every configuration of a declaration, the default first."""
+    if not tune:
+        return [{}]
+    if isinstance(tune, dict):
+        lists = {k: v if isinstance(v, (list, tuple, range)) else [v] for k, v in tune.items()}
+        if empty_ones := [k for k, v in lists.items() if not v]:
+            raise ValueError(f"kernel {name}: tune has no values for {', '.join(empty_ones)}")
+        return [dict(zip(lists, values)) for values in itertools.product(*lists.values())]
+    if not all(isinstance(config, dict) for config in tune):
+        raise TypeError(f"kernel {name}: tune is a dict of lists, or a list of dicts")
+    return [dict(config) for config in tune]
+
+
+def _called(function, values):
+    """Call a declaration with what it names; a plain value stands for itself."""
+    if not callable(function):
+        return function
+    names = inspect.signature(function).parameters
+    if missing := [n for n in names if n not in values]:
+        raise TypeError(f"a declaration names {', '.join(missing)}, which is none of {', '.join(values)}")
+    return function(**{n: values[n] for n in names})
+
+
+def _single(arrays):
+    """One array, or a tuple of several."""
+    return arrays[0] if len(arrays) == 1 else tuple(arrays)
