@@ -22,7 +22,7 @@ def root(i, y, g, create_graph):
     """Where to start, and the gradient there; the implicit 1 of a scalar."""
     if not isinstance(y, function.Tensor):
         raise TypeError(f"element {i} of tensors is a {type(y).__name__}: expected a Tensor")
-    if not y._requires_grad:
+    if not y.requires_grad:
         raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
     array = y.array
     if g is None:

@@ -56,7 +56,7 @@ def edge(tensor):
 
 def parents_of(args):
     """Where each argument's gradient goes, or None."""
-    return tuple([edge(a) if isinstance(a, Tensor) and a._requires_grad else None for a in args])
+    return tuple([edge(a) if isinstance(a, Tensor) and a.requires_grad else None for a in args])
 
 
 def record(node, arrays):
@@ -102,7 +102,7 @@ class Op(Node):
         for a in args:
             parent = None
             if isinstance(a, Tensor):
-                if recording and a._requires_grad:
+                if recording and (a._requires_grad or a.base is not None and views.gained(a)):
                     tracked = True
                     parent = (a.node if a.base is None else views.current_node(a)) or a
                 a = a.array

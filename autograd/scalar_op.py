@@ -146,7 +146,7 @@ def scalar_op(name, definition, doc, defaults=(), module="tritonnet.autograd.ops
 
 def compiled_apply(cls):
     """`Op.apply` for one class, written out: what `apply`, `record` and `make` do there, without loops and calls."""
-    from tritonnet.autograd.views import current_node
+    from tritonnet.autograd.views import current_node, gained
 
     d = OPERATIONS[cls.definition]
     differentiable = [n for n in d.inputs if n in d.gradients]
@@ -158,7 +158,8 @@ def compiled_apply(cls):
     for n in d.inputs:
         lines += [f"    if isinstance({n}, Tensor):",
                   f"        {n}_array = {n}.array",
-                  f"        {n}_tracked = {n}._requires_grad",
+                  f"        {n}_tracked = {n}._requires_grad or (view := {n}.base) is not None and "
+                  f"view.root.node is not view.seen and gained({n})",
                   "    else:",
                   *([f"        check({cls.definition!r}, {n})"] if len(d.inputs) == 1 else []),
                   f"        {n}_array = {n}",
@@ -174,7 +175,8 @@ def compiled_apply(cls):
                       f"    {lines[-1]}"]
     lines += ["    t = new(Tensor)", "    t.array = out", "    t._grad = t.base = None"]
     scope = {"cls": cls, "Tensor": function.Tensor, "compute": getattr(elementwise, cls.definition), "state": state,
-             "new": object.__new__, "check": check_number, "current_node": current_node, "clock": clock}
+             "new": object.__new__, "check": check_number, "current_node": current_node, "gained": gained,
+             "clock": clock}
     if differentiable:
         edges = [f"(({n}.node if {n}.base is None else current_node({n})) or {n}) if {n}_tracked else None"
                  if n in differentiable else "None" for n in d.inputs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tritonnet.autograd import function, tape
 from tritonnet.autograd.function import Op, new
+from tritonnet.autograd.mode import state
 from tritonnet.kernels import strided
 from tritonnet.kernels.arrays import is_host
 
@@ -46,9 +47,20 @@ def current_node(tensor):
     """The node of a view, made anew if its base was changed in place meanwhile."""
     view = tensor.base
     if view.root.node is not view.seen:
-        again = _viewed(view.root, view.path)
+        before, state.grad = state.grad, True
+        try:
+            again = _viewed(view.root, view.path)
+        finally:
+            state.grad = before
         tensor.node, tensor._requires_grad, view.seen = again.node, again._requires_grad, view.root.node
     return tensor.node
+
+
+def gained(tensor):
+    """Whether a view that required no gradient does now, as its base gained a history in place. Hot paths ask first
+    whether the tensor has a base at all."""
+    view = tensor.base
+    return view.root.node is not view.seen and current_node(tensor) is not None
 
 
 def along(path, array):

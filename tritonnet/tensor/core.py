@@ -177,9 +177,16 @@ class Tensor(Gradients, Elementwise, Reduce, Shape, Index, Linalg, Softmax, Conv
         if state.grad:
             if self.requires_grad and self.node is None:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-            if self.base is not None and self.base.root.requires_grad and self.base.root.node is None:
-                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place "
-                                   "operation.")
+            if self.base is not None and self.base.root.requires_grad:
+                if self.base.root.node is None:
+                    raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place "
+                                       "operation.")
+                if not self.requires_grad:
+                    raise RuntimeError("A view was created in no_grad mode and is being modified inplace with grad "
+                                       "mode enabled. Given that this use case is ambiguous and error-prone, it is "
+                                       "forbidden. You can clarify your code by moving both the view and the inplace "
+                                       "either both inside the no_grad block (if you don't want the inplace to be "
+                                       "tracked) or both outside (if you want the inplace to be tracked).")
 
     def _become(self, out):
         """Take over the value and the history of `out`, keeping memory, shape and element type."""
@@ -202,7 +209,7 @@ class Tensor(Gradients, Elementwise, Reduce, Shape, Index, Linalg, Softmax, Conv
         return self
 
     def __deepcopy__(self, memo):
-        if self.node is not None:
+        if self.grad_fn is not None:
             raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
                                "protocol at the moment.")
         if id(self) not in memo:
@@ -220,7 +227,7 @@ class Tensor(Gradients, Elementwise, Reduce, Shape, Index, Linalg, Softmax, Conv
         return made
 
     def __reduce_ex__(self, protocol):
-        if self.node is not None:
+        if self.grad_fn is not None:
             raise RuntimeError("only leaf tensors can be pickled: detach() first")
         host = arrays.to_host(self.array)
         return rebuild, (type(self), host, self.requires_grad, str(self.device)), self.__dict__ or None

@@ -44,7 +44,7 @@ class Gradients:
 
     @property
     def is_leaf(self):
-        return self.node is None
+        return self.grad_fn is None
 
     @property
     def grad_fn(self):
@@ -58,7 +58,7 @@ class Gradients:
     def data(self, other):
         if not isinstance(other, function.Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
-        if self._requires_grad and other.array.dtype not in FLOATS:
+        if self.requires_grad and other.array.dtype not in FLOATS:
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self.array = other.array
 
@@ -97,7 +97,7 @@ class Gradients:
         """Switch recording for this leaf; in place."""
         if requires_grad and self.array.dtype not in FLOATS:
             raise RuntimeError(f"only Tensors of floating point dtype can require gradients, this one is {self.dtype}")
-        if not requires_grad and self.node is not None:
+        if not requires_grad and self.grad_fn is not None:
             raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a "
                                "computed variable in a subgraph that doesn't require differentiation use "
                                "var_no_grad = var.detach().")
@@ -106,7 +106,7 @@ class Gradients:
 
     @property
     def requires_grad(self):
-        return self._requires_grad
+        return self._requires_grad or self.base is not None and views.gained(self)
 
     @requires_grad.setter
     def requires_grad(self, value):

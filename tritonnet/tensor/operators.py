@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 
 from tritonnet import dtypes as dt
-from tritonnet.autograd import function, tape
+from tritonnet.autograd import function, tape, views
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.ops.elementwise import (
     Abs,
@@ -53,7 +53,7 @@ def in_place_method(op):
         tracked, arrays = self._requires_grad or self.base is not None and self.base.root.requires_grad, []
         for a in args:
             if isinstance(a, function.Tensor):
-                tracked = tracked or a._requires_grad
+                tracked = tracked or a._requires_grad or a.base is not None and views.gained(a)
                 a = a.array
             arrays.append(a)
         if tracked and state.grad:
@@ -162,7 +162,7 @@ class Operators:
             value = value.item()
         if not isinstance(value, numbers.Number):
             raise TypeError(f"fill_() takes a number or a tensor without dimensions, got {type(value).__name__}")
-        if state.grad and self.requires_grad:
+        if state.grad and (self.requires_grad or self.base is not None and self.base.root.requires_grad):
             self._check_inplace()
             return self._become(self.masked_fill(self.new_ones((), dtype=dt.bool), value))
         check_apart(self.array)

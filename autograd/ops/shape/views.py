@@ -6,7 +6,7 @@ from tritonnet.autograd.function import Op, edge, make, new
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.autograd.tape import clock, root
-from tritonnet.autograd.views import mark, view_of
+from tritonnet.autograd.views import gained, mark, view_of
 from tritonnet.kernels import shape as kernels
 from tritonnet.kernels.arrays import is_host, to_device, to_host
 
@@ -26,7 +26,7 @@ class ViewOp(Op):
         """The view as a tensor that knows its base; recorded if x requires a gradient."""
         array = x.array
         out = cls.see(array, *args)
-        if not (x._requires_grad and state.grad):
+        if not ((x._requires_grad or x.base is not None and gained(x)) and state.grad):
             return view_of(x, out, cls, args) if cls is not Reshape or shared(out, array) else make(out)
         node = new(cls)
         node.saved, node.hooks, node.x_shape, node.args = (), None, array.shape, args
