@@ -1,8 +1,9 @@
-"""Gradient clipping, and parameters as one vector."""
+"""Gradient clipping, parameters as one vector, sequences of different lengths."""
 
+from tritonnet.nn.utils import rnn
 from tritonnet.nn.utils.clip_grad import clip_grad_norm, clip_grad_norm_, clip_grad_value_
 from tritonnet.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
 
 __all__ = [
-    "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters",
+    "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "rnn", "vector_to_parameters",
 ]
