@@ -161,7 +161,7 @@ def test_constructors_take_what_pytorchs_take(alike, name):
         parameters = inspect.signature(getattr(torch.nn, name).__init__).parameters.values()
         if name in ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Sequential"):  # other names
             return [(str(p.kind), repr(p.default)) for p in parameters]
-        return [(p.name, str(p.kind), repr(p.default)) for p in parameters]
+        return [(p.name, str(p.kind), getattr(p.default, "__name__", repr(p.default))) for p in parameters]
 
     alike(program)
 

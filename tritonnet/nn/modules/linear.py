@@ -54,6 +54,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """Linear under the name that PyTorch shows for the last layer of its attention."""
+
+
 def reset_weight_and_bias(weight, bias):
     """Draw both from U(-k, k), k = 1 / sqrt(inputs of one output): PyTorch's default for linear and convolution."""
     init.kaiming_uniform_(weight, a=math.sqrt(5))
