@@ -8,13 +8,17 @@ walked in the order of y's memory. Where x and y are dense along different axes,
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tritonnet.kernels.arrays.device_array import DeviceArray
+from tritonnet.kernels.arrays.views import is_contiguous
 from tritonnet.kernels.dtypes import int32, int64
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.plans import planned
 from tritonnet.kernels.rows import walk
-from tritonnet.kernels.transpose import converted, tile_axes, transpose_copy
+from tritonnet.kernels.transpose import converted, tile_axes, transposing
 
 MAX_RANK = 6
 
@@ -87,25 +91,35 @@ def copy_to(y, x):
     """y[...] = x, with x broadcast to y's shape and converted to y's type. Both on the same device."""
     if x.shape != y.shape:
         x = x.broadcast_to(y.shape)
-    n = y.size
+    copy_plan(y.device, y.shape, y.strides, x.strides, y.dtype == x.dtype)(y, x)
+
+
+@planned
+def copy_plan(device, shape, ys, xs, same_type):
+    """copy(y, x) for arrays of one shape with these strides."""
+    n = math.prod(shape)
     if not n:
-        return
-    if x.dtype == y.dtype and x.contiguous and y.contiguous:
-        y.device.driver.copy(y.ptr, x.ptr, y.nbytes, y.device.stream.handle)
-        return
-    shape, ys, xs = collapsed(y.shape, y.strides, x.strides)
-    if len(shape) > MAX_RANK:
-        for i in range(y.shape[0]):
-            copy_to(y[i], x[i])
-        return
-    if (axes := tile_axes(shape, xs, ys)) is not None:
-        transpose_copy(y, x, shape, xs, ys, *axes)
-        return
-    pad = (0,) * (MAX_RANK - len(shape))
-    xs, ys = (tuple(None if step == 1 else step for step in steps) for steps in (xs, ys))
-    block = block_of(y.device, n)
-    copy_kernel[(-(-n // block),)](x, y, n, *(shape + (1,) * len(pad))[1:], *xs, *pad, *ys, *pad,
-                                   INT=int64 if n + block >= 2**31 else int32, RANK=len(shape), BLOCK=block)
+        return lambda y, x: None
+    if same_type and is_contiguous(shape, xs) and is_contiguous(shape, ys):
+        return lambda y, x: device.driver.copy(y.ptr, x.ptr, y.nbytes, device.stream.handle)
+    lengths, ys, xs = collapsed(shape, ys, xs)
+    if len(lengths) > MAX_RANK:
+        return _slice_by_slice
+    if (axes := tile_axes(lengths, xs, ys)) is not None:
+        variant, grid, numbers = transposing(device, lengths, xs, ys, *axes)
+    else:
+        pad, block = (0,) * (MAX_RANK - len(lengths)), block_of(device, n)
+        xs, ys = (tuple(None if step == 1 else step for step in steps) for steps in (xs, ys))
+        numbers = (n, *(lengths + (1,) * len(pad))[1:], *xs, *pad, *ys, *pad)
+        grid = (-(-n // block),)
+        variant = copy_kernel.variant(device, INT=int64 if n + block >= 2**31 else int32, RANK=len(lengths),
+                                      BLOCK=block)
+    return lambda y, x: variant(grid, x, y, *numbers)
+
+
+def _slice_by_slice(y, x):
+    for i in range(y.shape[0]):
+        copy_to(y[i], x[i])
 
 
 def fill(y, value):

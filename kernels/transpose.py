@@ -8,6 +8,8 @@ would be used. A tile is read along r and written along c; the compiler turns it
 
 from __future__ import annotations
 
+import math
+
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.rows import walk
 
@@ -68,16 +70,14 @@ def tile_axes(shape, xs, ys):
     return row, col
 
 
-def transpose_copy(y, x, shape, xs, ys, row, col):
-    """y[...] = x over collapsed axes, tiled over axes `row` and `col`."""
+def transposing(device, shape, xs, ys, row, col):
+    """(variant, grid, numbers) of the launch for y[...] = x over collapsed axes, tiled over axes `row` and `col`."""
     rest = [i for i in range(len(shape)) if i not in (row, col)]
-    batch = 1
-    for i in rest:
-        batch *= shape[i]
+    batch = math.prod(shape[i] for i in rest)
     lengths, x_rest, y_rest = ([steps[i] for i in rest] + [0] * (BATCH_RANK - len(rest)) for steps in (shape, xs, ys))
-    tile = 256 if y.device.simulated else 64
+    tile = 256 if device.simulated else 64
     rows, cols = (min(tile, max(16, 1 << (shape[i] - 1).bit_length())) for i in (row, col))
     programs = -(-shape[row] // rows) * -(-shape[col] // cols) * batch
     steps = (None if step == 1 else step for step in (xs[row], xs[col], ys[row], ys[col]))
-    transpose_kernel[(programs,)](x, y, shape[row], shape[col], batch, *lengths[1:], *steps, *x_rest, *y_rest,
-                                  RANK=len(rest), ROWS=rows, COLS=cols)
+    variant = transpose_kernel.variant(device, RANK=len(rest), ROWS=rows, COLS=cols)
+    return variant, (programs,), (shape[row], shape[col], batch, *lengths[1:], *steps, *x_rest, *y_rest)

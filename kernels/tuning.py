@@ -16,6 +16,7 @@ import math
 import threading
 from importlib.resources import files
 
+from tritonnet.kernels import plans
 from tritonnet.kernels.runtime.folders import cache_folder, write_whole
 
 MEASUREMENTS = frozenset({"us", "mhz", "date", "driver", "triton"})
@@ -59,6 +60,7 @@ def store(kernel, device, key: str, config: dict):
         entries[key] = config
         write_whole(path, json.dumps(table, indent=1, sort_keys=True).encode())
         _tables.pop(device.name, None)
+    plans.forget()
 
 
 def search(candidates, run, device, rounds=5, calls=20) -> list[tuple[float, dict]]:

@@ -6,8 +6,9 @@
     db[o]          = sum_{n, p, q} dy[n, o, p, q]
 
 with stride (sh, sw), padding (ph, pw), dilation (dh, dw); with groups, channels in bands that do not mix. The host
-takes columns that stay in the cache (columns.py, windows.py); a device never stores them (implicit.py, weights.py,
-direct.py). im2col.py has the columns as such, which is the way to understand the others.
+takes columns that stay in the cache (columns.py, windows.py); a device never stores them (implicit.py, weights.py;
+direct.py for few channels, depthwise.py for groups of one). im2col.py has the columns as such, which is the way to
+understand the others.
 """
 
 from __future__ import annotations
@@ -40,13 +41,14 @@ def conv2d_backward(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), gr
     if is_host(x):
         return conv2d_backward_mirror(dy, x, w, stride, padding, dilation, groups, needs)
     from tritonnet.kernels.conv import launch
+    from tritonnet.kernels.reduce import sum as total
 
     if needs[0] and needs[1]:
-        dy = launch.channels_last(dy).transpose(0, 3, 1, 2)          # once for both
+        dy = launch.channels_last(dy)                                # once for both
     dx = launch.input_gradient(dy, w, x.shape, stride, padding, dilation, groups) if needs[0] else None
-    if not needs[1] and not needs[2]:
-        return dx, None, None
-    return dx, *launch.weight_gradient(dy, x, w.shape, stride, padding, dilation, groups, needs[1:])
+    if needs[1]:
+        return dx, *launch.weight_gradient(dy, x, w.shape, stride, padding, dilation, groups, needs[2])
+    return dx, None, total(dy, axis=(0, 2, 3)) if needs[2] else None
 
 
 def conv2d_input_gradient(dy, w, x_shape, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
@@ -66,4 +68,4 @@ def conv2d_weight_gradient(dy, x, w_shape, stride=(1, 1), padding=(0, 0), dilati
         return conv2d_backward_mirror(dy, x, unread, stride, padding, dilation, groups, (False, True, False))[1]
     from tritonnet.kernels.conv import launch
 
-    return launch.weight_gradient(dy, x, w_shape, stride, padding, dilation, groups, (True, False))[0]
+    return launch.weight_gradient(dy, x, w_shape, stride, padding, dilation, groups, False)[0]

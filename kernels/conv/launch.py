@@ -1,116 +1,223 @@
-"""Launches of the convolution kernels: layouts, which kernel, tiles, phases, splits."""
+"""Plans of the convolutions on a device: layouts, which kernel, tiles, phases, splits, for arrays of given shapes."""
 
 from __future__ import annotations
 
 import itertools
 
-from tritonnet.kernels import tuning
-from tritonnet.kernels.arrays import DeviceArray, contiguous, zeros
+from tritonnet.kernels.arrays import contiguous, zeros
+from tritonnet.kernels.arrays.views import c_strides, is_contiguous
+from tritonnet.kernels.conv import tiles
+from tritonnet.kernels.conv.depthwise import depthwise_input_kernel, depthwise_kernel, depthwise_weight_kernel
 from tritonnet.kernels.conv.direct import conv2d_direct_kernel, conv2d_direct_weight_kernel
 from tritonnet.kernels.conv.implicit import constants, conv2d_kernel, forward_axis, gradient_phases
 from tritonnet.kernels.conv.weights import conv2d_weight_kernel, sum_parts_kernel
-from tritonnet.kernels.dtypes import HALVES, accumulator
+from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.matmul.precision import precision_on
+from tritonnet.kernels.plans import fresh, planned
 from tritonnet.kernels.rows import next_power_of_2
-from tritonnet.kernels.strided import block_of, copy_to
+from tritonnet.kernels.strided import copy_plan
 
-FEW = 32                     # taps x channels up to which the direct kernels are taken
-FEW_CHANNELS = 3
-
-
-def channels_last(x):
-    """x (N, C, H, W) with its channels innermost in memory, as an (N, H, W, C) array; copied unless it lies so."""
-    last = x.transpose(0, 2, 3, 1)
-    if last.contiguous:
-        return last
-    made = DeviceArray.empty(last.shape, x.dtype, x.device)
-    copy_to(made, last)
-    return made
-
-
-def empty_channels_last(shape, like):
-    """A fresh (N, H, W, C) array for results of shape (N, C, H, W)."""
-    N, C, H, W = shape
-    return DeviceArray.empty((N, H, W, C), like.dtype, like.device)
-
-
-def few_channels(w_shape, groups):
-    """Whether the direct kernels are for this layer."""
-    return groups == 1 and w_shape[1] <= FEW_CHANNELS and w_shape[1] * w_shape[2] * w_shape[3] <= FEW
+FIRST, LAST, TAPS = (0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0)         # orders of the four axes in memory
 
 
 def conv2d(x, w, bias, stride, padding, dilation, groups):
     """y (N, O, P, Q), channels last in memory."""
-    (N, _, H, W), (O, C, R, S) = x.shape, w.shape
-    rows, columns = (forward_axis(*a) for a in zip((H, W), (R, S), stride, padding, dilation))
-    P, Q = rows["count"], columns["count"]
-    y = empty_channels_last((N, O, P, Q), x)
-    if not y.size:
-        return y.transpose(0, 3, 1, 2)
-    bias = bias if bias is None else contiguous(bias)
-    if few_channels(w.shape, groups):
-        config = _look_up(conv2d_direct_kernel, x, (N * P * Q, O, C * R * S)) or _direct_tiles(x.device, N * P * Q, O)
-        grid = (-(-N * P * Q // config["BLOCK_M"]), -(-O // config["BLOCK_O"]))
-        conv2d_direct_kernel[grid](x, contiguous(w), bias, y, N, H, W, *x.strides, P=P, Q=Q, C=C, O=O, R=R, S=S,
-                                   **_window(stride, padding, dilation), ACC=accumulator(x.dtype), **config)
-    else:
-        _product(channels_last(x), channels_last(w), bias, y, N, C, O // groups, groups, False, rows, columns, (R, S))
-    return y.transpose(0, 3, 1, 2)
+    device = x.device
+    plan = forward_plan(device, x.shape, x.strides, w.shape, w.strides, x.dtype, stride, padding, dilation, groups,
+                        precision_on(device))
+    return plan(x, w, bias if bias is None else contiguous(bias))
 
 
 def input_gradient(dy, w, x_shape, stride, padding, dilation, groups):
     """dx, channels last in memory."""
-    (N, _, H, W), (O, C, R, S) = x_shape, w.shape
-    dx = empty_channels_last(x_shape, dy)
-    if dx.size and dy.size:
-        dy, w = channels_last(dy), channels_last(w)
-        axes = (gradient_phases(*a) for a in zip((H, W), dy.shape[1:3], (R, S), stride, padding, dilation))
-        for rows, columns in itertools.product(*axes):
-            _product(dy, w, None, dx, N, O // groups, C, groups, True, rows, columns, (R, S))
-    elif dx.size:
-        dx = zeros(dx.shape, dx.dtype, dx)
-    return dx.transpose(0, 3, 1, 2)
+    device = dy.device
+    plan = input_gradient_plan(device, dy.shape, dy.strides, w.shape, w.strides, x_shape, dy.dtype, stride, padding,
+                               dilation, groups, precision_on(device))
+    return plan(dy, w)
 
 
-def _product(x, w, bias, y, N, C, O, groups, transposed, rows, columns, kernel):
-    """One launch of the implicit product, over the whole result or one phase of it."""
-    pixels = N * rows["count"] * columns["count"]
-    R, S = kernel
-    config = _look_up(conv2d_kernel, x, (pixels, O, C * R * S)) or _tiles(x.device, x.dtype, pixels, O, C)
-    grid = (-(-pixels // config["BLOCK_M"]) * -(-O // config["BLOCK_N"]), groups)
-    conv2d_kernel[grid](x, w, bias, y, N, H=x.shape[1], W=x.shape[2], C=C, YH=y.shape[1], YW=y.shape[2], O=O, R=R, S=S,
-                        GROUPS=groups, TRANSPOSED=transposed, ACC=accumulator(x.dtype),
-                        PRECISION=precision_on(x.device), **constants(rows, columns), **config)
+def weight_gradient(dy, x, w_shape, stride, padding, dilation, groups, with_bias):
+    """(dw, db), dw dense in the order of w; db None if not with_bias."""
+    device = x.device
+    plan = weight_gradient_plan(device, dy.shape, dy.strides, x.shape, x.strides, w_shape, x.dtype, stride, padding,
+                                dilation, groups, with_bias, precision_on(device))
+    return plan(dy, x)
 
 
-def weight_gradient(dy, x, w_shape, stride, padding, dilation, groups, needs):
-    """(dw, db), dw dense in the order of w; None where not needed."""
-    (N, _, H, W), (O, C, R, S), (P, Q) = x.shape, w_shape, dy.shape[2:]
-    device, weights = x.device, O * C * R * S
-    n, pixels = weights + O, N * P * Q
-    dw = DeviceArray.empty(w_shape, x.dtype, device) if needs[0] else None
-    db = DeviceArray.empty((O,), x.dtype, device) if needs[1] else None
-    shared = dict(P=P, Q=Q, R=R, S=S, C=C, **_window(stride, padding, dilation), ACC=accumulator(x.dtype),
-                  PRECISION=precision_on(device))
-    dy = channels_last(dy)
-    if few_channels(w_shape, groups):
-        config = _look_up(conv2d_direct_weight_kernel, x, (O, C * R * S, pixels)) or _direct_weight_tiles(device, O)
-        taps, tiles = max(16, next_power_of_2(C * R * S + 1)), -(-O // config["BLOCK_O"])
-        splits = _splits(device, pixels, config["BLOCK_M"], tiles)
-        parts = DeviceArray.empty((splits, n), accumulator(x.dtype), device)
-        conv2d_direct_weight_kernel[(splits, tiles)](x, dy, parts, N, H, W, *x.strides, O=O, TAPS=taps, **shared,
-                                                     **config)
+def channels_last(x):
+    """x (N, C, H, W) with its channels innermost in memory; itself where they are."""
+    return layout(x.device, x.shape, x.strides, x.dtype, LAST)(x)
+
+
+def weight_layout(w, groups):
+    """w (O, K, R, S) in the memory order in which the kernels want it: a copy, unless it lies so."""
+    return layout(w.device, w.shape, w.strides, w.dtype, weight_order(w.shape, groups))(w)
+
+
+def weight_order(w_shape, groups) -> tuple:
+    """The axes as they should lie: dense in what neighbouring threads read."""
+    return FIRST if tiles.few_channels(w_shape, groups) else TAPS if tiles.depthwise(w_shape, groups) else LAST
+
+
+@planned
+def layout(device, shape, strides, dtype, order):
+    """lay(x) -> x, or a copy of it with its axes dense in this order in memory."""
+    lengths = tuple(shape[a] for a in order)
+    if is_contiguous(lengths, tuple(strides[a] for a in order)):
+        return lambda x: x
+    wanted = dense(shape, order)
+    make, copy = fresh(device, shape, dtype, wanted), copy_plan(device, shape, wanted, strides, True)
+
+    def lay(x):
+        y = make()
+        copy(y, x)
+        return y
+
+    return lay
+
+
+def dense(shape, order) -> tuple:
+    """The strides of a dense array with its axes in this order in memory."""
+    steps = dict(zip(order, c_strides(tuple(shape[a] for a in order))))
+    return tuple(steps[a] for a in range(len(shape)))
+
+
+@planned
+def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, padding, dilation, groups, precision):
+    """run(x, w, bias) -> y."""
+    (N, C, H, W), (O, K, R, S) = x_shape, w_shape
+    rows, columns = (forward_axis(*a) for a in zip((H, W), (R, S), stride, padding, dilation))
+    P, Q = rows["count"], columns["count"]
+    make, pixels = fresh(device, (N, O, P, Q), dtype, dense((N, O, P, Q), LAST)), N * P * Q
+    if not pixels * O:
+        return lambda x, w, bias: make()
+    lay_x = layout(device, x_shape, x_strides, dtype, LAST)
+    lay_w = layout(device, w_shape, w_strides, dtype, weight_order(w_shape, groups))
+    sizes = dict(P=P, Q=Q, O=O, R=R, S=S, **_window(stride, padding, dilation), ACC=accumulator(dtype))
+    numbers = (N,)
+    if tiles.few_channels(w_shape, groups):
+        config = tiles.look_up(conv2d_direct_kernel, device, dtype, (pixels, O, K * R * S))
+        config = config or tiles.direct_tiles(device, pixels, O)
+        lay_x, numbers = _as_it_lies, (N, H, W, *x_strides)
+        grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_O"]))
+        variant = conv2d_direct_kernel.variant(device, C=C, **sizes, **config)
+    elif tiles.depthwise(w_shape, groups):
+        config = tiles.look_up(depthwise_kernel, device, dtype, (pixels, O, R * S))
+        config = config or tiles.depthwise_tiles(device, dtype, pixels, O, O // C)
+        grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_C"]))
+        variant = depthwise_kernel.variant(device, H=H, W=W, MULTIPLE=O // C, **sizes, **config)
     else:
-        x, O = channels_last(x), O // groups
-        config = _look_up(conv2d_weight_kernel, x, (O, C, pixels)) or _weight_tiles(device, x.dtype, O, C)
-        tiles, taps = -(-O // config["BLOCK_O"]) * -(-C // config["BLOCK_C"]), R * S * groups
-        splits = _splits(device, pixels, config["BLOCK_M"], tiles * taps)
-        parts = DeviceArray.empty((splits, n), accumulator(x.dtype), device)
-        conv2d_weight_kernel[(tiles, taps + (db is not None), splits)](x, dy, parts, N, H=H, W=W, O=O, GROUPS=groups,
-                                                                       **shared, **config)
-    block = block_of(device, n) if device.simulated else 256
-    sum_parts_kernel[(-(-n // block),)](parts, dw, db, n, weights, SPLITS=splits, ACC=accumulator(x.dtype), BLOCK=block)
-    return dw, db
+        variant, grid = _product(device, dtype, x_shape, (P, Q), K, O // groups, (R, S), groups, False, rows,
+                                 columns, precision)
+
+    def run(x, w, bias):
+        y = make()
+        variant(grid, lay_x(x), lay_w(w), bias, y, *numbers)
+        return y
+
+    return run
+
+
+@planned
+def input_gradient_plan(device, dy_shape, dy_strides, w_shape, w_strides, x_shape, dtype, stride, padding, dilation,
+                        groups, precision):
+    """run(dy, w) -> dx."""
+    (N, C, H, W), (O, K, R, S), (P, Q) = x_shape, w_shape, dy_shape[2:]
+    order = dense(x_shape, LAST)
+    make = fresh(device, x_shape, dtype, order)
+    if not N * C * H * W:
+        return lambda dy, w: make()
+    if not N * O * P * Q:
+        return lambda dy, w: zeros(x_shape, dtype, device)
+    lay_dy = layout(device, dy_shape, dy_strides, dtype, LAST)
+    lay_w = layout(device, w_shape, w_strides, dtype, TAPS if tiles.depthwise(w_shape, groups) else LAST)
+    if tiles.depthwise(w_shape, groups):
+        pixels = N * H * W
+        config = tiles.look_up(depthwise_input_kernel, device, dtype, (pixels, C, R * S))
+        config = config or tiles.depthwise_tiles(device, dtype, pixels, C, O // C)
+        grid = (-(-pixels // config["BLOCK_M"]), -(-C // config["BLOCK_C"]))
+        variant = depthwise_input_kernel.variant(
+            device, H=H, W=W, P=P, Q=Q, C=C, MULTIPLE=O // C, R=R, S=S, **_window(stride, padding, dilation),
+            ACC=accumulator(dtype), **config)
+
+        def run_depthwise(dy, w):
+            dx = make()
+            variant(grid, lay_dy(dy), lay_w(w), dx, N)
+            return dx
+
+        return run_depthwise
+
+    axes = (gradient_phases(*a) for a in zip((H, W), (P, Q), (R, S), stride, padding, dilation))
+    phases = [_product(device, dtype, dy_shape, (H, W), O // groups, K, (R, S), groups, True, rows, columns, precision)
+              for rows, columns in itertools.product(*axes)]
+
+    def run(dy, w):
+        dx, dy, w = make(), lay_dy(dy), lay_w(w)
+        for variant, grid in phases:
+            variant(grid, dy, w, None, dx, N)
+        return dx
+
+    return run
+
+
+def _product(device, dtype, source, result, C, O, kernel, groups, transposed, rows, columns, precision):
+    """(variant, grid) of the implicit product, over the whole result or one phase of it."""
+    (N, _, H, W), (R, S) = source, kernel
+    pixels = N * rows["count"] * columns["count"]
+    config = tiles.look_up(conv2d_kernel, device, dtype, (pixels, O, C * R * S))
+    config = config or tiles.product_tiles(device, dtype, pixels, O, C)
+    variant = conv2d_kernel.variant(
+        device, H=H, W=W, C=C, YH=result[0], YW=result[1], O=O, R=R, S=S, GROUPS=groups, TRANSPOSED=transposed,
+        ACC=accumulator(dtype), PRECISION=precision, **constants(rows, columns), **config)
+    return variant, (-(-pixels // config["BLOCK_M"]) * -(-O // config["BLOCK_N"]), groups)
+
+
+@planned
+def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_shape, dtype, stride, padding, dilation,
+                         groups, with_bias, precision):
+    """run(dy, x) -> (dw, db): parts of the sum over pixels, then their sum."""
+    (N, _, H, W), (O, C, R, S), (P, Q) = x_shape, w_shape, dy_shape[2:]
+    weights, pixels, acc = O * C * R * S, N * P * Q, accumulator(dtype)
+    lay_dy, lay_x = (layout(device, s, t, dtype, LAST) for s, t in ((dy_shape, dy_strides), (x_shape, x_strides)))
+    sizes = dict(P=P, Q=Q, R=R, S=S, **_window(stride, padding, dilation), ACC=acc)
+    numbers = (N,)
+    if tiles.few_channels(w_shape, groups):
+        kernel = conv2d_direct_weight_kernel
+        config = tiles.look_up(kernel, device, dtype, (O, C * R * S, pixels)) or tiles.direct_weight_tiles(device, O)
+        tiles_o = -(-O // config["BLOCK_O"])
+        splits = tiles.splits(device, pixels, config["BLOCK_M"], tiles_o)
+        lay_x, numbers, grid = _as_it_lies, (N, H, W, *x_strides), (splits, tiles_o)
+        sizes |= dict(C=C, O=O, TAPS=max(16, next_power_of_2(C * R * S + 1)), PRECISION=precision)
+    elif tiles.depthwise(w_shape, groups):
+        kernel = depthwise_weight_kernel
+        config = tiles.look_up(kernel, device, dtype, (O, R * S, pixels))
+        config = config or tiles.depthwise_weight_tiles(device, dtype, pixels, O, O // groups, R * S)
+        programs = (-(-(R * S + 1) // config["BLOCK_T"]), -(-O // config["BLOCK_C"]))
+        splits = tiles.splits(device, pixels, config["BLOCK_M"], programs[0] * programs[1], waves=8)
+        grid = (splits, *programs)
+        sizes |= dict(H=H, W=W, O=O, MULTIPLE=O // groups)
+    else:
+        kernel, o = conv2d_weight_kernel, O // groups
+        config = tiles.look_up(kernel, device, dtype, (o, C, pixels)) or tiles.weight_tiles(device, dtype, o, C)
+        programs = -(-o // config["BLOCK_O"]) * -(-C // config["BLOCK_C"])
+        splits = tiles.splits(device, pixels, config["BLOCK_M"], programs * R * S * groups)
+        grid = (programs, R * S * groups + with_bias, splits)
+        sizes |= dict(H=H, W=W, C=C, O=o, GROUPS=groups, PRECISION=precision)
+    variant = kernel.variant(device, **sizes, **config)
+
+    n = weights + O
+    make_dw, make_db = fresh(device, w_shape, dtype), fresh(device, (O,), dtype) if with_bias else _nothing
+    make_parts, block = fresh(device, (splits, n), acc), 4096 if device.simulated else 64
+    add = sum_parts_kernel.variant(device, ACC=acc, ROWS=min(16, next_power_of_2(splits)), BLOCK=block)
+    add_grid = (-(-n // block),)
+
+    def run(dy, x):
+        dw, db, parts = make_dw(), make_db(), make_parts()
+        variant(grid, lay_x(x), lay_dy(dy), parts, *numbers)
+        add(add_grid, parts, dw, db, n, weights, splits)
+        return dw, db
+
+    return run
 
 
 def _window(stride, padding, dilation):
@@ -118,49 +225,9 @@ def _window(stride, padding, dilation):
     return {name: v for pair, values in zip(names, (stride, padding, dilation)) for name, v in zip(pair, values)}
 
 
-def _look_up(kernel, x, sizes):
-    return tuning.look_up(kernel, x.device, f"{x.dtype.name}/{tuning.bucket(*sizes)}")
+def _as_it_lies(x):
+    return x
 
 
-def _splits(device, pixels, block, programs):
-    """Into how many parts the pixels are cut: twice the device is filled, and each part has a few steps."""
-    if device.simulated:
-        return max(1, min(2, pixels // block))
-    return max(1, min(2 * device.multi_processor_count // programs, pixels // (4 * block), 256))
-
-
-def _tiles(device, dtype, pixels, O, C):
-    """Tiles of the implicit product where nothing was tuned; gpu.md of the project's notes has the classes."""
-    n, k = min(64, max(16, next_power_of_2(O))), max(16, next_power_of_2(C))
-    if device.simulated:
-        return {"BLOCK_M": min(1024, max(16, next_power_of_2(pixels))), "BLOCK_N": n, "BLOCK_K": min(64, k),
-                "GROUP_M": 4, "num_warps": 4, "num_stages": 2}
-    if dtype in HALVES:
-        wide = O >= 128 and pixels >= 128 * device.multi_processor_count
-        return {"BLOCK_M": 128, "BLOCK_N": 128 if wide else n, "BLOCK_K": min(64, k), "GROUP_M": 8,
-                "num_warps": 8, "num_stages": 3}
-    wide = C * dtype.itemsize % 16 == 0                  # 16 bytes at a time; else an address per element: more warps
-    return {"BLOCK_M": 64, "BLOCK_N": n, "BLOCK_K": min(32, k) if dtype.itemsize == 4 else 16, "GROUP_M": 8,
-            "num_warps": 4 if wide else 8, "num_stages": 3}
-
-
-def _weight_tiles(device, dtype, O, C):
-    """Tiles of [O, C] and pixels per step."""
-    o, c = (min(64, max(16, next_power_of_2(n))) for n in (O, C))
-    if device.simulated:
-        return {"BLOCK_M": 1024, "BLOCK_O": o, "BLOCK_C": c, "num_warps": 4, "num_stages": 2}
-    pixels = 64 if dtype in HALVES or o * c <= 512 else 32 if dtype.itemsize == 4 else 16
-    return {"BLOCK_M": pixels, "BLOCK_O": o, "BLOCK_C": c, "num_warps": 4, "num_stages": 3}
-
-
-def _direct_tiles(device, pixels, O):
-    """Pixels and output channels per program."""
-    o = max(16, min(64, next_power_of_2(O)))
-    if device.simulated:
-        return {"BLOCK_M": min(2048, max(16, next_power_of_2(pixels))), "BLOCK_O": o, "num_warps": 4}
-    return {"BLOCK_M": 128, "BLOCK_O": o, "num_warps": 4}             # a pixel per thread: less, and all is unrolled
-
-
-def _direct_weight_tiles(device, O):
-    o = max(16, min(64, next_power_of_2(O)))
-    return {"BLOCK_M": 1024 if device.simulated else 64, "BLOCK_O": o, "num_warps": 4, "num_stages": 2}
+def _nothing():
+    return None

@@ -59,14 +59,19 @@ def conv2d_weight_kernel(x, dy, parts, N, H: tl.constexpr, W: tl.constexpr, C: t
             tl.store(parts + GROUPS * O * C * R * S + channel, total, mask=channel < GROUPS * O)
 
 
-@kernel(flops=lambda n, SPLITS: n * SPLITS, bytes=lambda parts, dw: parts.nbytes + dw.nbytes)
-def sum_parts_kernel(parts, dw, db, n, weights, SPLITS: tl.constexpr, ACC: tl.constexpr, BLOCK: tl.constexpr):
-    """dw and db from SPLITS parts of n elements, the first `weights` of which are dw's; either may be None."""
+@kernel(flops=lambda n, splits: n * splits, bytes=lambda parts, dw: parts.nbytes + dw.nbytes)
+def sum_parts_kernel(parts, dw, db, n, weights, splits, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """dw and db from so many parts of n elements, the first `weights` of which are dw's; db may be None.
+
+    ROWS parts are read at a time: there are often too few elements to keep a GPU busy one after the other.
+    """
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    total = tl.zeros((BLOCK,), dtype=ACC)
-    for i in range(SPLITS):
-        total += tl.load(parts + i * n + at, mask=at < n, other=0.0)
-    if dw is not None:
-        tl.store(dw + at, total.to(dw.dtype.element_ty), mask=at < weights)
+    total = tl.zeros((ROWS, BLOCK), dtype=ACC)
+    for first in range(0, splits, ROWS):
+        row = first + tl.arange(0, ROWS)
+        total += tl.load(parts + row.to(tl.int64)[:, None] * n + at[None, :],
+                         mask=(row < splits)[:, None] & (at < n)[None, :], other=0.0)
+    total = tl.sum(total, axis=0)
+    tl.store(dw + at, total.to(dw.dtype.element_ty), mask=at < weights)
     if db is not None:
         tl.store(db + at - weights, total.to(db.dtype.element_ty), mask=(at >= weights) & (at < n))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 
 from tritonnet.kernels.runtime.pool import Pool
 from tritonnet.kernels.runtime.stream import Event, Stream
+
+alive: weakref.WeakSet[Device] = weakref.WeakSet()  # all of them
 
 
 class Current(threading.local):
@@ -28,8 +31,10 @@ class Device:
         self.index, self.simulated = driver.ordinal, driver.simulated
         self.poisons = driver.simulated and own_blocks  # fresh memory is full of 0xFF bytes anyway
         self.variants = {}  # of kernels on this device: they die with it
+        self.plans = {}  # of launches, see kernels/plans.py; they do, too
         self.default_stream = Stream(self, driver.stream)
         self.local = Current(self.default_stream)
+        alive.add(self)
 
     properties = property(lambda self: self.driver.properties)
     name = property(lambda self: self.driver.properties.name)

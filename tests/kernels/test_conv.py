@@ -14,8 +14,8 @@ from tritonnet.kernels.conv import (
     conv2d,
     conv2d_backward,
     im2col,
-    launch,
     output_size,
+    tiles,
     windows,
     winograd,
 )
@@ -214,5 +214,7 @@ def test_convolution_is_weights_times_columns():
 
 
 def test_tiles_fit_the_layer():
-    assert launch.few_channels((32, 1, 3, 3), 1) and launch.few_channels((32, 3, 3, 3), 1)
-    assert not launch.few_channels((64, 3, 7, 7), 1) and not launch.few_channels((32, 1, 3, 3), 32)
+    assert tiles.few_channels((32, 1, 3, 3), 1) and tiles.few_channels((32, 3, 3, 3), 1)
+    assert not tiles.few_channels((64, 3, 7, 7), 1) and not tiles.few_channels((32, 1, 3, 3), 32)
+    assert tiles.depthwise((32, 1, 3, 3), 32) and tiles.depthwise((64, 1, 3, 3), 32)
+    assert not tiles.depthwise((32, 1, 3, 3), 1) and not tiles.depthwise((32, 2, 3, 3), 16)

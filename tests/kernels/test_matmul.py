@@ -7,7 +7,6 @@ from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import empty, to_device
 from tritonnet.kernels.matmul import (
     get_matmul_precision,
-    launch,
     linear,
     linear_backward,
     matmul,
@@ -90,19 +89,6 @@ def test_few_rows_swap_the_operands_and_long_sums_are_split(h200):
     assert gemm.grid[0] * gemm.arguments["SPLIT"] <= 2 * h200.multi_processor_count
     one, = launches(lambda: linear(empty((3, 40), F4, h200), empty((90, 40), F4, h200), empty((90,), F4, h200)))
     assert one.arguments["BIAS_ROWS"] and one.arguments["M"] == 90 and one.arguments["N"] == 3
-
-
-def test_a_plan_is_made_once_per_shape(h200, monkeypatch):
-    monkeypatch.setattr(launch, "_plans", {})
-    a, made = empty((128, 128), F4, h200), []
-    original = launch.make_plan
-    monkeypatch.setattr(launch, "make_plan", lambda *args: made.append(args) or original(*args))
-    for _ in range(3):
-        matmul(a, a)
-    assert len(made) == 1
-    monkeypatch.setattr(launch, "MOST_PLANS", 1)
-    matmul(a, a.T)
-    assert len(made) == 2 and len(launch._plans) == 1
 
 
 def test_flops_and_bytes(h200):

@@ -7,7 +7,7 @@ import pytest
 
 from tritonnet.kernels import runtime, tuning
 from tritonnet.kernels.arrays import empty
-from tritonnet.kernels.matmul import launch, matmul
+from tritonnet.kernels.matmul import matmul
 from tritonnet.kernels.matmul.gemm import gemm_kernel
 from tritonnet.kernels.runtime import simulated
 from tritonnet.kernels.runtime.simulation import DryDriver
@@ -20,7 +20,6 @@ def gpu(tmp_path, monkeypatch):
     """A H200 that computes nothing, with an empty cache of the user."""
     monkeypatch.setenv("TRITONNET_CACHE", str(tmp_path))
     monkeypatch.setattr(tuning, "_tables", {})
-    monkeypatch.setattr(launch, "_plans", {})
     with simulated(driver=DryDriver, arch=90) as device:
         yield device
 

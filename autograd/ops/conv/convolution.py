@@ -106,6 +106,8 @@ def conv2d_samples(rand):
     yield Sample(rand(2, 5, 5, 5), rand(3, 5, 1, 1), rand(3))
     yield Sample(rand(2, 5, 5, 5), rand(3, 5, 1, 1), rand(3), (2, 2))                          # most of dx is 0
     yield Sample(rand(2, 6, 5, 4), rand(6, 1, 3, 3), rand(6), (1, 1), (1, 1), (1, 1), 6)       # depthwise
+    yield Sample(rand(2, 3, 9, 8), rand(6, 1, 5, 4), rand(6), (2, 1), (2, 1), (1, 2), 3)       # two results per channel
+    yield Sample(rand(2, 5, 6, 4).transpose(0, 3, 1, 2), rand(4, 1, 2, 2), None, (2, 2), groups=4)
     yield Sample(rand(3, 1, 8, 7), rand(6, 1, 5, 3), rand(6))  # first layer: one channel
     yield Sample(rand(2, 3, 8, 7), rand(5, 3, 3, 3), rand(5), (2, 1), (1, 1), (1, 2))          # first layer: three
     yield Sample(rand(2, 6, 7, 5).transpose(0, 3, 1, 2), rand(4, 5, 3, 3), rand(4))            # channels last
