@@ -26,7 +26,7 @@ def max_pool2d(x, windows, indices=False):
         return mirror.max_pool2d_mirror(x, windows, indices)
     from tritonnet.kernels.pool import launch
 
-    return launch.max_pool2d(x, windows, indices)
+    return launch.max_pool2d(x, None, windows, indices)
 
 
 def max_pool2d_backward(dy, x, y, where, windows, indices=False):
@@ -37,7 +37,7 @@ def max_pool2d_backward(dy, x, y, where, windows, indices=False):
         return mirror.max_pool2d_backward_mirror(dy, x, y, windows)
     from tritonnet.kernels.pool import launch
 
-    return launch.max_pool2d_backward(dy, where, x.shape, windows, indices, launch.channels_last(launch.four(x)))
+    return launch.max_pool2d_backward(dy, where, x.shape, windows, indices, launch.channels_last(x))
 
 
 def avg_pool2d(x, windows, include_pad=True, divisor=None):
@@ -46,7 +46,7 @@ def avg_pool2d(x, windows, include_pad=True, divisor=None):
         return mirror.avg_pool2d_mirror(x, windows, include_pad, divisor)
     from tritonnet.kernels.pool import launch
 
-    return launch.avg_pool2d(x, windows, include_pad, divisor)
+    return launch.avg_pool2d(x, None, windows, include_pad, divisor)
 
 
 def avg_pool2d_backward(dy, x_shape, windows, include_pad=True, divisor=None, last=False):
@@ -64,7 +64,7 @@ def adaptive_avg_pool2d(x, size):
         return adaptive.adaptive_avg_pool2d_mirror(x, size)
     from tritonnet.kernels.pool import launch
 
-    return launch.adaptive_avg_pool2d(x, size)
+    return launch.avg_pool2d(x, tuple(size), None, False, None)
 
 
 def adaptive_avg_pool2d_backward(dy, x_shape, last=False):
@@ -73,7 +73,7 @@ def adaptive_avg_pool2d_backward(dy, x_shape, last=False):
         return adaptive.adaptive_avg_pool2d_backward_mirror(dy, x_shape)
     from tritonnet.kernels.pool import launch
 
-    return launch.adaptive_avg_pool2d_backward(dy, x_shape, last)
+    return launch.avg_pool2d_backward(dy, x_shape, None, False, None, last)
 
 
 def adaptive_max_pool2d(x, size):
@@ -82,7 +82,7 @@ def adaptive_max_pool2d(x, size):
         return adaptive.adaptive_max_pool2d_mirror(x, size)
     from tritonnet.kernels.pool import launch
 
-    return launch.adaptive_max_pool2d(x, size)
+    return launch.max_pool2d(x, tuple(size), None, True)
 
 
 def adaptive_max_pool2d_backward(dy, where, x_shape, last=False):
@@ -91,4 +91,4 @@ def adaptive_max_pool2d_backward(dy, where, x_shape, last=False):
         return mirror.scatter_mirror(dy, where, x_shape)
     from tritonnet.kernels.pool import launch
 
-    return launch.adaptive_max_pool2d_backward(dy, where, x_shape, last)
+    return launch.max_pool2d_backward(dy, where, x_shape, None, True, last)

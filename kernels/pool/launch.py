@@ -1,4 +1,4 @@
-"""Launches of the pooling kernels: results lie as the input does, channels last or first."""
+"""Plans of the pooling kernels, for arrays of given shapes: results lie as the input does, channels last or first."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import math
 
 import numpy as np
 
-from tritonnet.kernels.arrays import DeviceArray
+from tritonnet.kernels.arrays.views import c_strides, is_contiguous
 from tritonnet.kernels.dtypes import accumulator, int64
+from tritonnet.kernels.plans import fresh, planned
 from tritonnet.kernels.pool import kernels
-from tritonnet.kernels.strided import block_of, copy_to
+from tritonnet.kernels.strided import block_of, copy_plan
 
 
 def channels_last(x) -> bool:
-    """Whether a 4-d array's channels are neighbours in memory, and its pixels dense."""
-    return not x.contiguous and x.transpose(0, 2, 3, 1).contiguous
+    """Whether channels of x (N, C, H, W) are neighbours in memory, and its pixels dense. Other ranks have one."""
+    return x.ndim == 4 and is_channels_last(x.shape, x.strides)
 
 
-def empty_as(shape, dtype, x, last) -> DeviceArray:
-    """A fresh (N, C, H, W) array on x's device, channels last in memory or first."""
-    if not last:
-        return DeviceArray.empty(shape, dtype, x.device)
+def is_channels_last(shape, strides) -> bool:
+    (N, C, H, W), (n, c, h, w) = shape, strides
+    return not is_contiguous(shape, strides) and is_contiguous((N, H, W, C), (n, h, w, c))
+
+
+def strides_of(shape, last) -> tuple:
+    """Of a dense array (N, C, H, W), channels last in memory or first."""
     N, C, H, W = shape
-    return DeviceArray.empty((N, H, W, C), dtype, x.device).transpose(0, 3, 1, 2)
+    return (H * W * C, 1, W * C, C) if last else c_strides(shape)
 
 
 def four(x):
@@ -30,110 +34,146 @@ def four(x):
     return x if x.ndim == 4 else x.reshape(-1, 1, *x.shape[-2:])
 
 
-def _run(kernel, arrays, counted, strided, small, last, shape, **constants):
-    """Launch over the elements of `counted`; `strided` is walked by its strides, (H, W) and (P, Q) are given."""
-    device, size = counted.device, counted.size
-    block = block_of(device, size) if device.simulated else 256 if "WINDOWS_H" in constants else 512
-    kernel[(-(-size // block),)](*arrays, size, shape[1], *shape[2:], *small, *strided.strides, CHANNELS_LAST=last,
-                                 FAR=max(math.prod(a.shape) for a in arrays) >= 1 << 30,
-                                 ACC=accumulator(strided.dtype), BLOCK=block, **constants)
+def max_pool2d(x, size, windows, indices):
+    """(y, where): where is int64 indices, or numbers within the window that `max_pool2d_backward` reads.
+
+    Here as below: windows, or None for adaptive ones, of which there are size = (P, Q).
+    """
+    image = four(x)
+    y, where = max_plan(x.device, image.shape, image.strides, x.dtype, size, windows, indices)(image)
+    if x.ndim == 4:
+        return y, where
+    shape = *x.shape[:-2], *y.shape[2:]
+    return y.reshape(shape), where.reshape(shape)
 
 
-def _axes(windows):
+def max_pool2d_backward(dy, where, x_shape, windows, indices, last):
+    image, where = four(dy), four(where)
+    shape = x_shape if len(x_shape) == 4 else (*image.shape[:2], *x_shape[-2:])
+    dx = max_backward_plan(dy.device, image.shape, image.strides, where.strides, dy.dtype, shape, windows, indices,
+                           last)(image, where)
+    return dx if len(x_shape) == 4 else dx.reshape(x_shape)
+
+
+def avg_pool2d(x, size, windows, include_pad, divisor):
+    image = four(x)
+    y = avg_plan(x.device, image.shape, image.strides, x.dtype, size, windows, include_pad, divisor)(image)
+    return y if x.ndim == 4 else y.reshape(*x.shape[:-2], *y.shape[2:])
+
+
+def avg_pool2d_backward(dy, x_shape, windows, include_pad, divisor, last):
+    image = four(dy)
+    shape = x_shape if len(x_shape) == 4 else (*image.shape[:2], *x_shape[-2:])
+    dx = avg_backward_plan(dy.device, image.shape, image.strides, dy.dtype, shape, windows, include_pad, divisor,
+                           last)(image)
+    return dx if len(x_shape) == 4 else dx.reshape(x_shape)
+
+
+@planned
+def max_plan(device, shape, strides, dtype, size, windows, indices):
+    """run(x) -> (y, where)."""
+    size = size or windows.output(*shape[2:])
+    result, last = (*shape[:2], *size), is_channels_last(shape, strides)
+    constants = _axes(shape[2:], size, windows)
+    kind = int64 if indices else np.dtype(np.int8 if constants["R"] * constants["S"] < 128 else np.int32)
+    make_y, make_where = (fresh(device, result, d, strides_of(result, last)) for d in (dtype, kind))
+    launch = _launch(kernels.max_pool2d_kernel, device, dtype, result, shape, size, strides, last, INDICES=indices,
+                     **constants)
+
+    def run(x):
+        y, where = make_y(), make_where()
+        launch(x, y, where)
+        return y, where
+
+    return run
+
+
+@planned
+def max_backward_plan(device, dy_shape, dy_strides, where_strides, dtype, shape, windows, indices, last):
+    """run(dy, where) -> dx. The kernel walks both alike: dy is copied where it lies otherwise."""
+    make = fresh(device, shape, dtype, strides_of(shape, last))
+    launch = _launch(kernels.max_pool2d_backward_kernel, device, dtype, shape, shape, dy_shape[2:], where_strides, last,
+                     INDICES=indices, **_axes(shape[2:], dy_shape[2:], windows),
+                     **_covering(shape[2:], dy_shape[2:], windows))
+
+    def run(dy, where):
+        dx = make()
+        launch(dy, where, dx)
+        return dx
+
+    if dy_strides == where_strides:
+        return run
+    make_dy = fresh(device, dy_shape, dtype, where_strides)
+    copy = copy_plan(device, dy_shape, where_strides, dy_strides, True)
+
+    def copied(dy, where):
+        laid = make_dy()
+        copy(laid, dy)
+        return run(laid, where)
+
+    return copied
+
+
+@planned
+def avg_plan(device, shape, strides, dtype, size, windows, include_pad, divisor):
+    """run(x) -> y."""
+    size = size or windows.output(*shape[2:])
+    result, last = (*shape[:2], *size), is_channels_last(shape, strides)
+    make = fresh(device, result, dtype, strides_of(result, last))
+    launch = _launch(kernels.avg_pool2d_kernel, device, dtype, result, shape, size, strides, last,
+                     INCLUDE_PAD=include_pad, DIVISOR=divisor, **_undilated(_axes(shape[2:], size, windows)))
+
+    def run(x):
+        y = make()
+        launch(x, y)
+        return y
+
+    return run
+
+
+@planned
+def avg_backward_plan(device, dy_shape, dy_strides, dtype, shape, windows, include_pad, divisor, last):
+    """run(dy) -> dx."""
+    make, size = fresh(device, shape, dtype, strides_of(shape, last)), dy_shape[2:]
+    launch = _launch(kernels.avg_pool2d_backward_kernel, device, dtype, shape, shape, size, dy_strides, last,
+                     INCLUDE_PAD=include_pad, DIVISOR=divisor, **_undilated(_axes(shape[2:], size, windows)),
+                     **_covering(shape[2:], size, windows))
+
+    def run(dy):
+        dx = make()
+        launch(dy, dx)
+        return dx
+
+    return run
+
+
+def _launch(kernel, device, dtype, counted, shape, size, strides, last, **constants):
+    """launch(*arrays) over the elements of the shape `counted`: `strides` are those of the array that is read."""
+    n, largest = math.prod(counted), math.prod(shape[:2]) * max(math.prod(shape[2:]), math.prod(size))
+    block = block_of(device, n) if device.simulated else 256 if "WINDOWS_H" in constants else 512
+    variant = kernel.variant(device, CHANNELS_LAST=last, FAR=largest >= 1 << 30, ACC=accumulator(dtype), BLOCK=block,
+                             **constants)
+    grid, numbers = (-(-n // block),), (n, *shape[1:], *size, *strides)
+    return lambda *arrays: variant(grid, *arrays, *numbers)
+
+
+def _axes(image, size, windows):
+    """The constexprs of both axes; of adaptive windows, sizes that bound each of them."""
+    if windows is None:
+        widest = {name: -(-n // max(m, 1)) + 1 for name, n, m in zip("RS", image, size)}
+        return widest | dict.fromkeys(("SH", "SW", "DH", "DW"), 1) | {"PH": 0, "PW": 0, "ADAPTIVE": True}
     names = ("R", "S"), ("SH", "SW"), ("PH", "PW"), ("DH", "DW")
-    return {name: value for pair, values in zip(names, windows) for name, value in zip(pair, values)}
+    return {name: value for pair, values in zip(names, windows) for name, value in zip(pair, values)} | {
+        "ADAPTIVE": False}
 
 
-def _covered_by(windows):
+def _covering(image, size, windows):
     """How many windows may cover a pixel, per axis."""
+    if windows is None:
+        return {f"WINDOWS_{axis}": -(-m // n) + 1 for axis, n, m in zip("HW", image, size)}
     return {f"WINDOWS_{axis}": -(-((k - 1) * d + 1) // s)
             for axis, k, s, d in zip("HW", windows.kernel, windows.stride, windows.dilation)}
 
 
-def _adaptive_axes(H, W, P, Q):
-    """Sizes that bound every adaptive window, and how many of them may cover a pixel."""
-    widest = {"R": -(-H // max(P, 1)) + 1, "S": -(-W // max(Q, 1)) + 1}
-    rest = dict.fromkeys(("SH", "SW", "DH", "DW"), 1) | {"PH": 0, "PW": 0}
-    return widest | rest, {"WINDOWS_H": -(-P // H) + 1, "WINDOWS_W": -(-Q // W) + 1}
-
-
-def max_pool2d(x, windows, indices):
-    """(y, where): where is int64 indices, or numbers within the window that `max_pool2d_backward` reads."""
-    shape, x = x.shape, four(x)
-    last, (P, Q) = channels_last(x), windows.output(*x.shape[-2:])
-    y = empty_as((*x.shape[:2], P, Q), x.dtype, x, last)
-    taps = windows.kernel[0] * windows.kernel[1]
-    kind = int64 if indices else np.dtype(np.int8 if taps < 128 else np.int32)
-    where = empty_as(y.shape, kind, x, last)
-    _run(kernels.max_pool2d_kernel, (x, y, where), y, x, (P, Q), last, x.shape, ADAPTIVE=False, INDICES=indices,
-         **_axes(windows))
-    return y.reshape(*shape[:-2], P, Q), where.reshape(*shape[:-2], P, Q)
-
-
-def max_pool2d_backward(dy, where, x_shape, windows, indices, last):
-    return _max_backward(dy, where, x_shape, indices, last, False, _axes(windows), _covered_by(windows))
-
-
-def _max_backward(dy, where, x_shape, indices, last, adaptive, axes, covered):
-    dy, where = four(dy), four(where)
-    if dy.strides != where.strides:                      # the kernel walks both alike
-        laid = empty_as(dy.shape, dy.dtype, dy, channels_last(where))
-        copy_to(laid, dy)
-        dy = laid
-    shape = x_shape if len(x_shape) == 4 else (*dy.shape[:2], *x_shape[-2:])
-    dx = empty_as(shape, dy.dtype, dy, last)
-    _run(kernels.max_pool2d_backward_kernel, (dy, where, dx), dx, dy, dy.shape[2:], last, shape, ADAPTIVE=adaptive,
-         INDICES=indices, **axes, **covered)
-    return dx.reshape(x_shape)
-
-
-def avg_pool2d(x, windows, include_pad, divisor):
-    shape, x = x.shape, four(x)
-    last, (P, Q) = channels_last(x), windows.output(*x.shape[-2:])
-    y = empty_as((*x.shape[:2], P, Q), x.dtype, x, last)
-    axes = {k: v for k, v in _axes(windows).items() if k[0] != "D"}
-    _run(kernels.avg_pool2d_kernel, (x, y), y, x, (P, Q), last, x.shape, ADAPTIVE=False, INCLUDE_PAD=include_pad,
-         DIVISOR=divisor, **axes)
-    return y.reshape(*shape[:-2], P, Q)
-
-
-def avg_pool2d_backward(dy, x_shape, windows, include_pad, divisor, last):
-    axes = {k: v for k, v in _axes(windows).items() if k[0] != "D"}
-    return _avg_backward(dy, x_shape, last, axes | _covered_by(windows)
-                         | {"ADAPTIVE": False, "INCLUDE_PAD": include_pad, "DIVISOR": divisor})
-
-
-def _avg_backward(dy, x_shape, last, constants):
-    dy = four(dy)
-    shape = x_shape if len(x_shape) == 4 else (*dy.shape[:2], *x_shape[-2:])
-    dx = empty_as(shape, dy.dtype, dy, last)
-    _run(kernels.avg_pool2d_backward_kernel, (dy, dx), dx, dy, dy.shape[2:], last, shape, **constants)
-    return dx.reshape(x_shape)
-
-
-def adaptive_avg_pool2d(x, size):
-    shape, x = x.shape, four(x)
-    last, axes = channels_last(x), _adaptive_axes(*x.shape[2:], *size)[0]
-    y = empty_as((*x.shape[:2], *size), x.dtype, x, last)
-    _run(kernels.avg_pool2d_kernel, (x, y), y, x, size, last, x.shape, ADAPTIVE=True, INCLUDE_PAD=False, DIVISOR=None,
-         **{k: v for k, v in axes.items() if k[0] != "D"})
-    return y.reshape(*shape[:-2], *size)
-
-
-def adaptive_avg_pool2d_backward(dy, x_shape, last):
-    axes, covered = _adaptive_axes(*x_shape[-2:], *dy.shape[-2:])
-    return _avg_backward(dy, x_shape, last, {k: v for k, v in axes.items() if k[0] != "D"} | covered
-                         | {"ADAPTIVE": True, "INCLUDE_PAD": False, "DIVISOR": None})
-
-
-def adaptive_max_pool2d(x, size):
-    shape, x = x.shape, four(x)
-    last, axes = channels_last(x), _adaptive_axes(*x.shape[2:], *size)[0]
-    y, where = (empty_as((*x.shape[:2], *size), kind, x, last) for kind in (x.dtype, int64))
-    _run(kernels.max_pool2d_kernel, (x, y, where), y, x, size, last, x.shape, ADAPTIVE=True, INDICES=True, **axes)
-    return y.reshape(*shape[:-2], *size), where.reshape(*shape[:-2], *size)
-
-
-def adaptive_max_pool2d_backward(dy, where, x_shape, last):
-    axes, covered = _adaptive_axes(*x_shape[-2:], *dy.shape[-2:])
-    return _max_backward(dy, where, x_shape, True, last, True, axes, covered)
+def _undilated(constants):
+    return {name: value for name, value in constants.items() if name not in ("DH", "DW")}

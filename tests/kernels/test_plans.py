@@ -74,22 +74,22 @@ def test_plans_die_with_their_device():
     assert gone() is None
 
 
-CASES = [
-    (gemm_kernel, (1, 1024, 1024, 256), TILES,
-     lambda f: lambda a=f(1000, 256), b=f(256, 1000): matmul(a, b)),
-    (conv2d_kernel, (2048, 64, 512), TILES,
-     lambda f: lambda x=f(2, 32, 32, 32), w=f(64, 32, 4, 4): conv2d(x, w, None, (1, 1), (1, 1))),
+CASES = [  # kernel, what its key is made of, a configuration, work on arrays, their shapes
+    (gemm_kernel, (1, 1024, 1024, 256), TILES, matmul, [(1000, 256), (256, 1000)]),
+    (conv2d_kernel, (2048, 64, 512), TILES, lambda x, w: conv2d(x, w, None, (1, 1), (1, 1)),
+     [(2, 32, 32, 32), (64, 32, 4, 4)]),
     (conv2d_weight_kernel, (64, 32, 2048), {"BLOCK_M": 32, "BLOCK_O": 16, "BLOCK_C": 16, "num_warps": 2},
-     lambda f: lambda dy=f(2, 64, 30, 30), x=f(2, 32, 32, 32), w=f(64, 32, 3, 3): (
-         conv2d_backward(dy, x, w, needs=(False, True, True)))),
+     lambda dy, x, w: conv2d_backward(dy, x, w, needs=(False, True, True)),
+     [(2, 64, 30, 30), (2, 32, 32, 32), (64, 32, 3, 3)]),
     (depthwise_kernel, (2048, 32, 16), {"BLOCK_M": 32, "BLOCK_C": 16, "num_warps": 2},
-     lambda f: lambda x=f(2, 32, 32, 32), w=f(32, 1, 3, 3): conv2d(x, w, None, (1, 1), (1, 1), (1, 1), 32)),
+     lambda x, w: conv2d(x, w, None, (1, 1), (1, 1), (1, 1), 32), [(2, 32, 32, 32), (32, 1, 3, 3)]),
 ]
 
 
-@pytest.mark.parametrize("kernel, sizes, config, make", CASES, ids=[kernel.name for kernel, *_ in CASES])
-def test_the_next_launch_takes_what_was_stored(gpu, kernel, sizes, config, make):
-    work = make(lambda *shape: empty(shape, F2, gpu))
+@pytest.mark.parametrize("kernel, sizes, config, run, shapes", CASES, ids=[kernel.name for kernel, *_ in CASES])
+def test_the_next_launch_takes_what_was_stored(gpu, kernel, sizes, config, run, shapes):
+    arrays = [empty(shape, F2, gpu) for shape in shapes]
+    work = lambda: run(*arrays)
     before = launched(work, kernel.name)
     assert before.variant.constants["BLOCK_M"] != config["BLOCK_M"]
     tuning.store(kernel, gpu, f"float16/{tuning.bucket(*sizes)}", config)
