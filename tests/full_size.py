@@ -31,6 +31,7 @@ def full_size():
     yield Conv2d, lambda f, i: (f(32, 256, 14, 14), f(512, 256, 1, 1), None, (2, 2))  # its shortcut
     yield Conv2d, lambda f, i: (f(32, 3, 224, 224), f(64, 3, 7, 7), None, (2, 2), (3, 3))  # its first layer
     yield Conv2d, lambda f, i: (f(32, 96, 56, 56), f(96, 1, 3, 3), None, (1, 1), (1, 1), (1, 1), 96)  # depthwise
+    yield Conv2d, lambda f, i: (f(32, 72, 56, 56), f(72, 1, 5, 5), f(72), (2, 2), (2, 2), (1, 1), 72)  # more taps
     yield Softmax, lambda f, i: (f(8, 12, 1024, 1024),)
     yield LogSoftmax, lambda f, i: (f(8192, 50257),)  # longer than a program's registers
     yield Softmax, lambda f, i: (f(4096, 4096), 0)  # down the columns

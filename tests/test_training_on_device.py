@@ -25,6 +25,18 @@ def cnn():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 4)), (8, 1, 8, 8)
 
 
+def deep_cnn():
+    """Its second convolution is a matrix product."""
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                         nn.Linear(32, 4)), (8, 1, 8, 8)
+
+
+def mobile_cnn():
+    """A depthwise convolution, then one of single pixels: the blocks of MobileNet."""
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=4), nn.ReLU(), nn.Conv2d(4, 8, 1),
+                         nn.ReLU(), nn.Flatten(), nn.Linear(128, 4)), (8, 1, 8, 8)
+
+
 def sgd(parameters):
     return tritonnet.optim.SGD(parameters, lr=0.1, momentum=0.9)
 
@@ -42,8 +54,20 @@ LAUNCHES = {  # of one step; those of the optimizer are one kernel for all param
           "class_loss_kernel",
           "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
           "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
+    deep_cnn: ["conv2d_direct_kernel", "relu_kernel", "copy_kernel", "conv2d_kernel", "relu_kernel",  # copy: weights
+               "max_pool2d_kernel", "copy_kernel", "gemm_kernel", "class_loss_kernel",
+               "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
+               "relu_backward_kernel", "conv2d_kernel", "conv2d_weight_kernel", "sum_parts_kernel",  # as laid out above
+               "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
+    mobile_cnn: ["conv2d_direct_kernel", "relu_kernel", "copy_kernel", "depthwise_kernel", "relu_kernel",
+                 "conv2d_kernel", "relu_kernel", "transpose_kernel", "gemm_kernel", "class_loss_kernel",
+                 "gemm_kernel", "gemm_kernel", "reduce_kernel",
+                 "relu_backward_kernel", "transpose_kernel", "conv2d_kernel", "conv2d_weight_kernel",
+                 "sum_parts_kernel", "relu_backward_kernel", "depthwise_input_kernel", "depthwise_weight_kernel",
+                 "sum_parts_kernel", "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
 }
-ALLOCATIONS = {mlp: 12, cnn: 18}  # of one step, all from the pool's cache; the optimizer needs none
+# of one step, all from the pool's cache; the optimizer needs none
+ALLOCATIONS = {mlp: 12, cnn: 18, deep_cnn: 26, mobile_cnn: 30}
 
 
 class Training:
@@ -69,7 +93,8 @@ class Training:
         return [p.detach().cpu().numpy() for p in self.model.parameters()]
 
 
-CASES = pytest.mark.parametrize("make, optimizer", [(mlp, sgd), (mlp, adam), (cnn, sgd), (cnn, adam)])
+CASES = pytest.mark.parametrize("make, optimizer", [(mlp, sgd), (mlp, adam), (cnn, sgd), (cnn, adam), (deep_cnn, sgd),
+                                                    (mobile_cnn, adam)])
 
 
 @CASES

@@ -18,13 +18,26 @@ from tritonnet.kernels.conv.im2col import col2im, im2col
 from tritonnet.kernels.conv.mirror import conv2d_backward_mirror, conv2d_mirror
 
 __all__ = [
-    "col2im", "conv2d", "conv2d_backward", "conv2d_input_gradient", "conv2d_weight_gradient", "im2col", "output_size",
+    "col2im", "conv2d", "conv2d_backward", "conv2d_input_gradient", "conv2d_weight_gradient", "im2col", "laid_out",
+    "output_size",
 ]
 
 
 def output_size(size, kernel, stride, padding, dilation) -> int:
     """How many positions a kernel has along an axis."""
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def laid_out(w, groups=1):
+    """w (O, C/groups, R, S) in the memory order that `conv2d` and `conv2d_backward` want; itself where it lies so.
+
+    On a device that is a copy, which both would make each time; w and what this returns can be given for each other.
+    """
+    if is_host(w):
+        return w
+    from tritonnet.kernels.conv import launch
+
+    return launch.weight_layout(w, groups)
 
 
 def conv2d(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):

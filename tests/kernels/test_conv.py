@@ -14,6 +14,7 @@ from tritonnet.kernels.conv import (
     conv2d,
     conv2d_backward,
     im2col,
+    laid_out,
     output_size,
     tiles,
     windows,
@@ -173,6 +174,37 @@ def test_few_channels_take_the_direct_kernels(simulated):
     names = [one.name for one in seen if not one.name.startswith(("transpose", "copy"))]
     assert names == ["conv2d_direct_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"]
     assert seen[0].flops == 2 * 2 * 16 * 8 * 9
+
+
+def test_depthwise_layers_take_kernels_of_their_own(simulated):
+    x, w, b, dy = arrays_on(simulated, (2, 6, 6, 6), (12, 1, 3, 3), (12,), (2, 12, 4, 4))
+    w, seen = laid_out(w, 6), []
+    with runtime.watching(seen.append):
+        conv2d(x, w, b, groups=6)
+        conv2d_backward(dy, x, w, groups=6)
+    names = [one.name for one in seen if not one.name.startswith(("transpose", "copy"))]
+    assert names == ["depthwise_kernel", "depthwise_input_kernel", "depthwise_weight_kernel", "sum_parts_kernel"]
+    assert [one.flops for one in seen if one.name in names[:3]] == 3 * [2 * 2 * 16 * 12 * 9]
+
+
+@pytest.mark.parametrize("w_shape, groups", [((8, 5, 3, 3), 1), ((8, 1, 3, 3), 4), ((8, 1, 3, 3), 1)])
+def test_weights_laid_out_once_serve_both_directions(simulated, w_shape, groups):
+    x, w = arrays_on(simulated, (2, w_shape[1] * groups, 5, 5), w_shape)
+    laid, seen = laid_out(w, groups), []
+    assert laid.shape == w.shape and laid_out(laid, groups) is laid
+    y = conv2d(x, w, groups=groups)
+    expected = conv2d_backward(y, x, w, groups=groups)
+    with runtime.watching(seen.append):
+        found = conv2d(x, laid, groups=groups), *conv2d_backward(y, x, laid, groups=groups)
+    for f, e in zip(found, (y, *expected)):
+        np.testing.assert_array_equal(f.numpy(), e.numpy())
+    assert not [one for one in seen if one.name.startswith(("copy", "transpose")) and one.args[0].shape == w.shape
+                and w_shape[1] * groups > 3]
+
+
+def test_weights_stay_where_they_are_on_the_host():
+    w = np.zeros((8, 5, 3, 3))
+    assert laid_out(w) is w
 
 
 def test_weight_gradients_are_the_same_in_every_run(simulated):
