@@ -72,9 +72,9 @@ class Jit:
 class Kernel(Jit):
     """A Triton kernel: `kernel[grid](…)`, or `kernel.variant(device, …)` once and that many times."""
 
-    def __init__(self, fn, flops=None, bytes=None, do_not_specialize=()):
+    def __init__(self, fn, flops=None, bytes=None, do_not_specialize=(), space=None):
         super().__init__(fn)
-        self.flops, self.bytes = flops, bytes
+        self.flops, self.bytes, self.space = flops, bytes, space
         self.params = parameters(fn, do_not_specialize)
         self.arguments = [p for p in self.params if not p.constexpr]  # those passed at run time
         self.argument_names = frozenset(p.name for p in self.arguments)
@@ -113,15 +113,16 @@ def jit(fn: typing.Callable) -> Jit:
     return Jit(fn)
 
 
-def kernel(fn=None, *, flops=None, bytes=None, do_not_specialize=()) -> typing.Any:
+def kernel(fn=None, *, flops=None, bytes=None, do_not_specialize=(), space=None) -> typing.Any:
     """Make a Triton function a kernel.
 
     flops, bytes: functions that tell the work of one launch; they name what they need of the kernel's parameters, and
     `grid`. do_not_specialize: names of ints whose divisibility by 16 should not matter (seeds and steps, never sizes).
+    space: a `Space` of configurations that tuning may choose from; who launches the kernel asks `tuning.look_up`.
     """
     if fn is None:
-        return functools.partial(kernel, flops=flops, bytes=bytes, do_not_specialize=do_not_specialize)
-    return Kernel(fn, flops, bytes, do_not_specialize)
+        return functools.partial(kernel, flops=flops, bytes=bytes, do_not_specialize=do_not_specialize, space=space)
+    return Kernel(fn, flops, bytes, do_not_specialize, space)
 
 
 def kernel_from_source(name: str, source: str, flops=None, bytes=None, namespace=None, do_not_specialize=()) -> Kernel:

@@ -13,6 +13,7 @@ import typing
 
 from tritonnet.kernels.arrays import contiguous
 from tritonnet.kernels.kernel import jit, tl
+from tritonnet.kernels.space import Space
 
 
 class Rows(typing.NamedTuple):
@@ -84,6 +85,16 @@ def tile_of(device, rows: int, cols: int, along_rows: bool = False, widest: int 
         several = rows > 32 * device.multi_processor_count and block <= 1024
         return {"ROWS": 4 if several else 1, "BLOCK": block, "num_warps": 4 if several or block > 512 else 2}
     return {"ROWS": 1, "BLOCK": block, "num_warps": 8 if block <= 4096 else 16}
+
+
+def sensible_tile(ROWS, BLOCK, num_warps, rows, cols) -> bool:
+    """Whether a tile is worth a try: no larger than the rows, 1 to 64 elements per thread, loops only over blocks."""
+    return (2 * rows > ROWS and min(cols, 1024) <= BLOCK < 2 * cols and (ROWS == 1 or BLOCK <= 1024)
+            and 1 <= ROWS * BLOCK / (32 * num_warps) <= 64)
+
+
+TILES = Space(ROWS=[1, 2, 4, 8, 16, 32, 64], BLOCK=[1 << n for n in range(4, 15)], num_warps=[1, 2, 4, 8, 16],
+              where=sensible_tile)
 
 
 @jit

@@ -11,6 +11,7 @@ constexpr or an option of a launch (us, mhz, date, …) is there to be read by p
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
@@ -21,6 +22,7 @@ from tritonnet.kernels.runtime.folders import cache_folder, write_whole
 
 MEASUREMENTS = frozenset({"us", "mhz", "date", "driver", "triton"})
 
+_forced: dict = {}                            # kernel -> the configuration that all its launches take
 _tables: dict[str, dict] = {}                 # device name -> {kernel name: {key: config}}
 _lock = threading.Lock()
 
@@ -36,6 +38,8 @@ def bucket(*sizes) -> str:
 
 def look_up(kernel, device, key: str) -> dict | None:
     """The tuned constexprs and options of a kernel for a key such as "float16/64x1024x16", or None."""
+    if _forced and kernel in _forced:
+        return dict(_forced[kernel])
     if device.simulated:
         return None
     table = _tables.get(device.name)
@@ -46,6 +50,36 @@ def look_up(kernel, device, key: str) -> dict | None:
         return None
     found = entries.get(key)
     return None if found is None else {k: v for k, v in found.items() if k not in MEASUREMENTS}
+
+
+def chosen(kernel, device, dtype, *sizes) -> dict | None:
+    """`look_up` by a type and sizes; costs next to nothing where the device has no entry for the kernel."""
+    if not (_forced and kernel in _forced):
+        if device.simulated:
+            return None
+        table = _tables.get(device.name)
+        if table is not None and kernel.name not in table:
+            return None
+    return look_up(kernel, device, f"{dtype.name}/{bucket(*sizes)}")
+
+
+@contextlib.contextmanager
+def forced(kernel, config: dict):
+    """Meanwhile every launch of the kernel that asks for its configuration gets this one, on every device.
+
+    config: a whole configuration, a value for each name in the kernel's space.
+    """
+    before = _forced.get(kernel)
+    _forced[kernel] = dict(config)
+    plans.forget()
+    try:
+        yield
+    finally:
+        if before is None:
+            del _forced[kernel]
+        else:
+            _forced[kernel] = before
+        plans.forget()
 
 
 def store(kernel, device, key: str, config: dict):

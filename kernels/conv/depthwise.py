@@ -12,10 +12,14 @@ As an implicit product each group would be a matrix of one column: a 16th of a t
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.space import Space
+
+TILES = Space(BLOCK_M=[16, 32, 64, 128, 256], BLOCK_C=[16, 32, 64], num_warps=[2, 4, 8],
+              where=lambda BLOCK_M, BLOCK_C, num_warps: 4 <= BLOCK_M * BLOCK_C // (32 * num_warps) <= 32)
 
 
 @kernel(flops=lambda N, P, Q, O, R, S: 2 * N * P * Q * O * R * S,
-        bytes=lambda x, w, y: x.nbytes + w.nbytes + y.nbytes)
+        bytes=lambda x, w, y: x.nbytes + w.nbytes + y.nbytes, space=TILES)
 def depthwise_kernel(x, w, bias, y, N, H: tl.constexpr, W: tl.constexpr, P: tl.constexpr, Q: tl.constexpr,
                      O: tl.constexpr, MULTIPLE: tl.constexpr, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr,
                      SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,
@@ -43,7 +47,7 @@ def depthwise_kernel(x, w, bias, y, N, H: tl.constexpr, W: tl.constexpr, P: tl.c
 
 
 @kernel(flops=lambda N, P, Q, C, MULTIPLE, R, S: 2 * N * P * Q * C * MULTIPLE * R * S,
-        bytes=lambda dy, w, dx: dy.nbytes + w.nbytes + dx.nbytes)
+        bytes=lambda dy, w, dx: dy.nbytes + w.nbytes + dx.nbytes, space=TILES)
 def depthwise_input_kernel(dy, w, dx, N, H: tl.constexpr, W: tl.constexpr, P: tl.constexpr, Q: tl.constexpr,
                            C: tl.constexpr, MULTIPLE: tl.constexpr, R: tl.constexpr, S: tl.constexpr,
                            SH: tl.constexpr, SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr,

@@ -8,10 +8,14 @@ x keeps its strides, y is NHWC.
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.space import Space
 
 
 @kernel(flops=lambda N, P, Q, C, O, R, S: 2 * N * P * Q * C * O * R * S,
-        bytes=lambda x, w, y: x.nbytes + w.nbytes + y.nbytes)
+        bytes=lambda x, w, y: x.nbytes + w.nbytes + y.nbytes,
+        space=Space(BLOCK_M=[32, 64, 128, 256], BLOCK_O=[16, 32, 64], num_warps=[2, 4, 8],
+                    where=lambda BLOCK_M, BLOCK_O, num_warps, O: (
+                        2 * max(16, O) > BLOCK_O and 4 <= BLOCK_M * BLOCK_O // (32 * num_warps) <= 64)))
 def conv2d_direct_kernel(x, w, bias, y, N, H, W, x_n: tl.int64, x_c: tl.int64, x_h: tl.int64, x_w: tl.int64,
                          P: tl.constexpr, Q: tl.constexpr, C: tl.constexpr, O: tl.constexpr, R: tl.constexpr,
                          S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr,
@@ -40,7 +44,9 @@ def conv2d_direct_kernel(x, w, bias, y, N, H, W, x_n: tl.int64, x_c: tl.int64, x
 
 
 @kernel(flops=lambda N, P, Q, C, O, R, S: 2 * N * P * Q * C * O * R * S,
-        bytes=lambda x, dy, parts: x.nbytes + dy.nbytes + parts.nbytes)
+        bytes=lambda x, dy, parts: x.nbytes + dy.nbytes + parts.nbytes,
+        space=Space(BLOCK_M=[32, 64, 128], BLOCK_O=[16, 32, 64], num_warps=[2, 4, 8], num_stages=[2, 3],
+                    where=lambda BLOCK_O, O: 2 * max(16, O) > BLOCK_O))
 def conv2d_direct_weight_kernel(x, dy, parts, N, H, W, x_n: tl.int64, x_c: tl.int64, x_h: tl.int64, x_w: tl.int64,
                                 P: tl.constexpr, Q: tl.constexpr, C: tl.constexpr, O: tl.constexpr, R: tl.constexpr,
                                 S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr, PH: tl.constexpr,

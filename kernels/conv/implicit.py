@@ -17,10 +17,22 @@ import math
 
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.matmul.gemm import grouped
+from tritonnet.kernels.matmul.shapes import fits
+from tritonnet.kernels.rows import next_power_of_2
+from tritonnet.kernels.space import Space
+
+
+def sensible(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, N, I, J, C, O, itemsize, gpu) -> bool:
+    """Whether a configuration is worth a try: no tile much larger than what there is to compute."""
+    sizes = (BLOCK_M, N * I * J), (BLOCK_N, O), (BLOCK_K, C)
+    return (all(block <= max(16, next_power_of_2(n)) for block, n in sizes)
+            and fits(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, itemsize, gpu))
 
 
 @kernel(flops=lambda N, I, J, C, O, A, B, GROUPS: 2 * N * I * J * C * O * A * B * GROUPS,
-        bytes=lambda x, w, y, N, I, J, O, GROUPS: x.nbytes + w.nbytes + N * I * J * O * GROUPS * y.itemsize)
+        bytes=lambda x, w, y, N, I, J, O, GROUPS: x.nbytes + w.nbytes + N * I * J * O * GROUPS * y.itemsize,
+        space=Space(BLOCK_M=[32, 64, 128, 256], BLOCK_N=[16, 32, 64, 128, 256], BLOCK_K=[16, 32, 64, 128],
+                    GROUP_M=[8], num_warps=[4, 8], num_stages=[2, 3, 4, 5], where=sensible))
 def conv2d_kernel(x, w, bias, y, N,
                   H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, I: tl.constexpr, J: tl.constexpr,
                   YH: tl.constexpr, YW: tl.constexpr, O: tl.constexpr, R: tl.constexpr, S: tl.constexpr,

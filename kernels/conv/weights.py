@@ -11,10 +11,22 @@ One more program per split sums dy for the bias.
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.matmul.shapes import fits
+from tritonnet.kernels.rows import next_power_of_2
+from tritonnet.kernels.space import Space
+
+
+def sensible(BLOCK_M, BLOCK_O, BLOCK_C, num_warps, num_stages, N, P, Q, C, O, itemsize, gpu) -> bool:
+    """Whether a configuration is worth a try: no tile much larger than what there is to compute."""
+    sizes = (BLOCK_M, N * P * Q), (BLOCK_O, O), (BLOCK_C, C)
+    return (all(block <= max(16, next_power_of_2(n)) for block, n in sizes)
+            and fits(BLOCK_O, BLOCK_C, BLOCK_M, num_warps, num_stages, itemsize, gpu))
 
 
 @kernel(flops=lambda N, P, Q, C, O, R, S, GROUPS: 2 * N * P * Q * C * O * R * S * GROUPS,
-        bytes=lambda x, dy, parts: x.nbytes + dy.nbytes + parts.nbytes)
+        bytes=lambda x, dy, parts: x.nbytes + dy.nbytes + parts.nbytes,
+        space=Space(BLOCK_M=[16, 32, 64, 128], BLOCK_O=[16, 32, 64, 128], BLOCK_C=[16, 32, 64, 128], num_warps=[4, 8],
+                    num_stages=[2, 3, 4], where=sensible))
 def conv2d_weight_kernel(x, dy, parts, N, H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, P: tl.constexpr,
                          Q: tl.constexpr, O: tl.constexpr, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr,
                          SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,

@@ -51,5 +51,20 @@ def splits(device, batch, M, N, K, config) -> int:
     return 1 << max(0, most.bit_length() - 1)
 
 
+def fits(m, n, k, warps, stages, itemsize, gpu) -> bool:
+    """Whether a tile's operands have room in shared memory and its sums in registers, and all threads have work."""
+    return 4 <= m * n // (32 * warps) <= 128 and (stages - 1) * (m + n) * k * itemsize <= gpu.max_shared
+
+
+def sensible(BLOCK_M, BLOCK_N, BLOCK_K, SPLIT, num_warps, num_stages, batch, M, N, K, itemsize, gpu) -> bool:
+    """Whether a configuration of `gemm_kernel` is worth a try: no tile much larger than the product, parts of four
+    steps at least, and no more of them than fill the device twice."""
+    if not fits(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, itemsize, gpu):
+        return False
+    programs = batch * -(-M // BLOCK_M) * -(-N // BLOCK_N)
+    return (all(block <= max(16, next_power_of_2(n)) for block, n in ((BLOCK_M, M), (BLOCK_N, N), (BLOCK_K, K)))
+            and (SPLIT == 1 or SPLIT * 4 * BLOCK_K <= K and SPLIT * programs <= 4 * gpu.multi_processor_count))
+
+
 def _config(m, n, k, warps, stages):
     return {"BLOCK_M": m, "BLOCK_N": n, "BLOCK_K": k, "GROUP_M": 8, "num_warps": warps, "num_stages": stages}

@@ -13,6 +13,7 @@ Sources: layer norm Ba et al. 2016, RMS Zhang & Sennrich 2019, group norm Wu & H
 
 from __future__ import annotations
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty, full, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.norm.row_kernels import norm_rows_backward_kernel, norm_rows_kernel, sum_partials_kernel
@@ -45,7 +46,7 @@ def _norm_rows_device(x, w, b, eps, span, center):
     if x.size:
         source, stride = _rows_view(x)
         w, b = (None if p is None else contiguous(p) for p in (w, b))
-        tile = tile_of(x.device, rows, cols)
+        tile = tuning.chosen(norm_rows_kernel, x.device, x.dtype, rows, cols) or tile_of(x.device, rows, cols)
         norm_rows_kernel[(-(-rows // tile["ROWS"]),)](
             source, w, b, y, mean, rstd, rows, cols, _one_is_none(groups), _one_is_none(span), stride, eps,
             CENTER=center, ACC=acc, LOOP=cols > tile["BLOCK"], **tile)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, tl
+from tritonnet.kernels.rows import TILES
 
 # A row of x is sample * groups + group. `groups` and `span` are None where they are 1.
 
@@ -19,7 +20,7 @@ def element(group, at, cols, groups, span):
             return at
 
 
-@kernel(flops=lambda x: 8 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
+@kernel(flops=lambda x: 8 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes, space=TILES)
 def norm_rows_kernel(x, w, b, y, mean, rstd, rows, cols, groups, span, x_row: tl.int64, eps: tl.float64,
                      CENTER: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
                      LOOP: tl.constexpr):
