@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
+from tritonnet.autograd import tape
 from tritonnet.autograd.tape import Node, Output
 from tritonnet.kernels import arrays
 
@@ -75,6 +76,8 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
             continue
         if node.saved is None:
             raise RuntimeError(node.second_time())
+        if tape.last_change > node.seq:
+            node.check_saved()
         if type(grad) is list:
             grads = materialized(node, grad, recorded) if node.materialize_grads else grad
             results = node.record_backward(grads) if recorded else node.run_backward(*grads)
@@ -82,11 +85,7 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
         else:
             results = node.record_backward((grad,)) if recorded else node.run_backward(grad)
         del grad
-        if type(results) is tuple:
-            results = [*results]
-            results.reverse()
-        else:
-            results = [results]
+        results = [*results[::-1]] if type(results) is tuple else [results]
         for parent in node.parents:
             if not results:
                 break

@@ -8,11 +8,12 @@ registers its class with `wrap_with`.
 from __future__ import annotations
 
 import numbers
+from inspect import getattr_static
 from typing import Protocol
 
 import numpy as np
 
-from tritonnet.autograd.mode import state
+from tritonnet.autograd.apply import Written, apply_of
 from tritonnet.autograd.names import name_of
 from tritonnet.autograd.tape import Node, Output, check_unmodified, clock
 from tritonnet.kernels.dtypes import FLOATS
@@ -90,57 +91,24 @@ class Op(Node):
     """
 
     __slots__ = ("__dict__",)
-    view = False  # whether the result shares memory with the first argument
     constant_outputs = ()  # outputs of several that are no function to differentiate
 
+    apply = Written()
+
     @classmethod
-    def apply(cls, *args, **kwargs):
-        """Run on tensors, arrays and numbers; record if any tensor requires a gradient. Returns tensors."""
-        node = new(cls)
-        node.saved = ()
-        recording, tracked, arrays, parents = state.grad, False, [], []
-        for a in args:
-            parent = None
-            if isinstance(a, Tensor):
-                if recording and (a._requires_grad or a.base is not None and views.gained(a)):
-                    tracked = True
-                    parent = (a.node if a.base is None else views.current_node(a)) or a
-                a = a.array
-            arrays.append(a)
-            parents.append(parent)
-        if arrays[0] is args[0]:
-            check_number(cls.__name__, arrays[0])
-        node.parents = tuple(parents)
-        out = cls.forward(node, *arrays, **kwargs)
-        if type(out) is tuple:
-            out = record(node, out) if tracked else tuple(map(make, out))
-        else:  # `make` and `record`, written out: most operations
-            t = new(Tensor)
-            t.array = out
-            t._grad = t.base = t.node = None
-            t._requires_grad = False
-            if tracked and out.dtype in FLOATS:
-                node.hooks = None
-                node.shape, node.dtype = out.shape, out.dtype
-                node.seq = next(clock)
-                t.node, t._requires_grad = node, True
-            out = t
-        if cls.view and isinstance(args[0], Tensor):
-            for view in out if type(out) is tuple else (out,):
-                views.mark(view, args[0], cls, args[1:], kwargs)
-        return out
+    def write_apply(cls):
+        """The class's `apply`: run on tensors, arrays and numbers, record if any tensor requires a gradient."""
+        return apply_of(cls)
 
     def save(self, array):
         """Keep an array for backward: its version is noted, and it is let go when backward is done."""
         self.saved += (array,)
         return array
 
-    def run_backward(self, *grads):
+    def check_saved(self):
         check_unmodified(self, self.saved)
-        return self.backward(*grads)
 
     def record_backward(self, grads):
-        check_unmodified(self, self.saved)
         return self.differentiable_backward(*grads)
 
     def differentiable_backward(self, *grads):
@@ -166,6 +134,10 @@ class Op(Node):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = name_of(cls.__name__)
+        if not isinstance(getattr_static(cls, "apply"), classmethod):  # one written by hand is inherited
+            cls.apply = Written()
+        if "backward" in vars(cls):
+            cls.run_backward = cls.backward  # what the engine calls
 
 
 from tritonnet.autograd import views  # noqa: E402  (views are made by Ops, and Ops mark views)

@@ -1,9 +1,6 @@
-"""Operations made from scalar definitions: class, fast `apply`, backward, and derivatives of any order.
+"""Operations made from scalar definitions: class, `apply`, backward, and derivatives of any order.
 
     Relu = scalar_op("Relu", "relu", "max(x, 0), element by element")
-
-`apply` of such a class is written out and compiled at its first use: for small arrays the time of an operation is the
-time of Python around it.
 """
 
 from __future__ import annotations
@@ -14,10 +11,8 @@ import operator
 
 import numpy as np
 
-from tritonnet.autograd import function
-from tritonnet.autograd.function import Op, check_number
-from tritonnet.autograd.mode import state
-from tritonnet.autograd.tape import check_unmodified, clock
+from tritonnet.autograd.apply import CONSTANT, RECORDED, RESULT, compiled, edge_of, scope, unwrapped
+from tritonnet.autograd.function import Op
 from tritonnet.kernels import elementwise
 from tritonnet.kernels.elementwise import OPERATIONS, derivative
 
@@ -47,9 +42,9 @@ class ScalarOp(Op):
     def backward(ctx, grad):
         return ctx.choice.function(grad, *ctx.operands)
 
-    def run_backward(self, grad):
-        check_unmodified(self, self.saved)
-        return self.choice.function(grad, *self.operands)  # as `backward`, in one call less
+    @classmethod
+    def write_apply(cls):
+        return apply_of(cls)
 
     def release(self):
         if self.operands:  # a number counts, too: x * 2 takes part in one backward
@@ -132,22 +127,13 @@ def choice(name, wanted):
 
 
 def scalar_op(name, definition, doc, defaults=(), module="tritonnet.autograd.ops.elementwise"):
-    """The class of an operation; `apply` is a stand-in that replaces itself at the first call."""
-
-    def first_apply(*args, **kwargs):
-        made.apply = staticmethod(compiled_apply(made))
-        return made.apply(*args, **kwargs)
-
-    made = type(name, (ScalarOp,), {
-        "__slots__": (), "__doc__": doc, "__module__": module, "definition": definition, "defaults": tuple(defaults),
-        "apply": staticmethod(first_apply)})
-    return made
+    """The class of an operation."""
+    return type(name, (ScalarOp,), {
+        "__slots__": (), "__doc__": doc, "__module__": module, "definition": definition, "defaults": tuple(defaults)})
 
 
-def compiled_apply(cls):
-    """`Op.apply` for one class, written out: what `apply`, `record` and `make` do there, without loops and calls."""
-    from tritonnet.autograd.views import current_node, gained
-
+def apply_of(cls):
+    """`apply` of a class: as of any `Op`, but there is a node only where one is recorded."""
     d = OPERATIONS[cls.definition]
     differentiable = [n for n in d.inputs if n in d.gradients]
     defaults = [f"{p}={default!r}" for p, default in zip(d.params, cls.defaults)]
@@ -156,15 +142,7 @@ def compiled_apply(cls):
     if several:
         lines.append(f"    numbers = {bool(d.params)}")
     for n in d.inputs:
-        lines += [f"    if isinstance({n}, Tensor):",
-                  f"        {n}_array = {n}.array",
-                  f"        {n}_tracked = {n}._requires_grad or (view := {n}.base) is not None and "
-                  f"view.root.node is not view.seen and gained({n})",
-                  "    else:",
-                  *([f"        check({cls.definition!r}, {n})"] if len(d.inputs) == 1 else []),
-                  f"        {n}_array = {n}",
-                  f"        {n}_tracked = False",
-                  *(["        numbers = True"] if several else [])]
+        lines += unwrapped(n, ["numbers = True" if several else f"check({cls.definition!r}, {n})"])
     passed = [f"{n}_array" for n in d.inputs] + list(d.params)
     lines.append(f"    out = compute({', '.join(passed)})")
     if d.slope:
@@ -173,41 +151,29 @@ def compiled_apply(cls):
                       f"        out, slope = with_slope({', '.join(passed)})",
                       "    else:",
                       f"    {lines[-1]}"]
-    lines += ["    t = new(Tensor)", "    t.array = out", "    t._grad = t.base = None"]
-    scope = {"cls": cls, "Tensor": function.Tensor, "compute": getattr(elementwise, cls.definition), "state": state,
-             "new": object.__new__, "check": check_number, "current_node": current_node, "gained": gained,
-             "clock": clock}
+    lines += RESULT
+    names = scope(cls, compute=getattr(elementwise, cls.definition))
     if differentiable:
-        edges = [f"(({n}.node if {n}.base is None else current_node({n})) or {n}) if {n}_tracked else None"
-                 if n in differentiable else "None" for n in d.inputs]
+        edges = [edge_of(n, f"{n}_tracked") if n in differentiable else "None" for n in d.inputs]
         lines += [f"    if ({' or '.join(f'{n}_tracked' for n in differentiable)}) and state.grad:",
                   "        node = new(cls)",
                   f"        node.parents = {', '.join(edges)},"]
         values = dict(zip([*d.inputs, *d.params, d.output], [*passed, "out"]))
         for k, wanted in enumerate(wishes(differentiable)):
-            scope[f"choice{k}"] = made = choice(cls.definition, wanted)
+            names[f"choice{k}"] = made = choice(cls.definition, wanted)
             lines += [f"        {'elif' if k else 'if'} {' and '.join(f'{n}_tracked' for n in wanted)}:",
                       f"            node.choice = choice{k}",
                       f"            saved = ({''.join(values[o] + ', ' for o in made.operands)})"]
         if d.slope:
-            scope |= {"slope_choice": SlopeChoice(d.name), "with_slope": elementwise.with_slope(d.name),
+            names |= {"slope_choice": SlopeChoice(d.name), "with_slope": elementwise.with_slope(d.name),
                       "ndarray": np.ndarray}
             lines += ["        if big:",
                       "            node.choice = slope_choice",
                       f"            saved = slope, {', '.join(passed)}"]
         lines += ["        node.operands = saved",
-                  f"        node.saved = {'arrays(saved) if numbers else saved' if several else 'saved'}",
-                  "        node.hooks = None",
-                  "        node.shape = out.shape",
-                  "        node.dtype = out.dtype",
-                  "        node.seq = next(clock)",
-                  "        t.node = node",
-                  "        t._requires_grad = True",
-                  "        return t"]
-        scope["arrays"] = lambda saved: tuple([a for a in saved if hasattr(a, "shape")])
-    lines += ["    t.node = None", "    t._requires_grad = False", "    return t"]
-    exec(compile("\n".join(lines), f"<apply of {cls.__name__}>", "exec"), scope)
-    return scope["apply"]
+                  f"        node.saved = {'arrays(saved) if numbers else saved' if several else 'saved'}", *RECORDED]
+        names["arrays"] = lambda saved: tuple([a for a in saved if hasattr(a, "shape")])
+    return compiled(cls, [*lines, *CONSTANT], names)
 
 
 def wishes(names):

@@ -10,7 +10,7 @@ import numpy as np
 
 clock = itertools.count(1)  # of recordings and in-place changes together: tells which came first
 _changed: dict[int, int] = {}  # memory (by id) -> when it was last changed in place
-_last_change = 0  # when anything was
+last_change = 0  # when anything was
 
 _one = None  # weakly: the gradient 1 that the last backward of a scalar began with
 
@@ -51,6 +51,9 @@ class Node:
     def next_functions(self):
         """PyTorch's view of the graph: (node, output number) per argument."""
         return tuple((None, 0) if p is None else (p, 0) for p in self.parents)
+
+    def check_saved(self):
+        """Raise if anything saved was changed in place since; asked before the backward, if anything was changed."""
 
     def run_backward(self, *grads):
         """The gradients of the arguments, as arrays: one, or a tuple."""
@@ -119,15 +122,15 @@ def root(array):
 
 def modified(*changed):
     """Note that the memory of arrays was changed in place: what saved it before can no longer be used."""
-    global _last_change
-    _last_change = now = next(clock)
+    global last_change
+    last_change = now = next(clock)
     for array in changed:
         _changed[id(root(array))] = now
 
 
 def check_unmodified(node, saved):
     """Raise if anything the node saved was changed after it was recorded."""
-    if _last_change > node.seq:
+    if last_change > node.seq:
         for array in saved:
             if _changed.get(id(root(array)), 0) > node.seq:
                 raise RuntimeError(

@@ -15,7 +15,6 @@ class ViewOp(Op):
     """A view of the first argument: `see(x, *args)` on arrays. Recording it costs little, as views are frequent."""
 
     __slots__ = ("x_shape", "args")
-    view = True
 
     def forward(ctx, x, *args):
         ctx.x_shape, ctx.args = x.shape, args
