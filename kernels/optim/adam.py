@@ -17,21 +17,24 @@ import numpy as np
 from tritonnet.kernels.arrays import empty, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import jit, kernel, libdevice, tl
-from tritonnet.kernels.optim.host import each
+from tritonnet.kernels.optim.host import SMALL, each
 from tritonnet.kernels.optim.table import over_chunk, put, value
 
 
 def adam_factors(t, lr, beta1, beta2, eps, weight_decay, maximize, decoupled, dtype):
-    """What step number t multiplies with: the same for all parameters of a group."""
-    return (
-        np.array(1 - lr * weight_decay if decoupled else weight_decay, dtype), np.array(1 - beta1, dtype),
-        np.array(beta2, dtype), np.array(1 - beta2, dtype), np.array(1 / math.sqrt(1 - beta2**t), dtype),
-        np.array(eps, dtype), np.array(lr / (1 - beta1**t), dtype))
+    """What step number t multiplies with: the same for all parameters of a group.
+
+    The mirror divides by sqrt(u) + eps c instead of sqrt(u) / c + eps, c = sqrt(1 - beta2^t): c goes into the rate.
+    """
+    correction = math.sqrt(1 - beta2**t)
+    return [np.array(factor, dtype) for factor in (
+        1 - lr * weight_decay if decoupled else weight_decay, 1 - beta1, beta2, 1 - beta2, eps * correction,
+        lr * correction / (1 - beta1**t))]
 
 
 def adam_mirror(p, g, m, v, largest, factors, weight_decay, maximize, decoupled):
     """One parameter, in place; factors: of `adam_factors`. largest: v so far, or None."""
-    decay, new1, old2, new2, correction, eps, rate = factors
+    decay, new1, old2, new2, eps, rate = factors
     if maximize:
         g = -g
     if weight_decay:
@@ -39,8 +42,7 @@ def adam_mirror(p, g, m, v, largest, factors, weight_decay, maximize, decoupled)
             np.multiply(p, decay, p)
         else:
             g = g + decay * p
-    s = empty(p.shape, p.dtype, p)
-    np.subtract(g, m, s)
+    s = g - m if p.ndim and p.size <= SMALL else np.subtract(g, m, empty(p.shape, p.dtype, p))
     np.multiply(s, new1, s)
     np.add(m, s, m)
     np.multiply(g, g, s)
@@ -51,7 +53,6 @@ def adam_mirror(p, g, m, v, largest, factors, weight_decay, maximize, decoupled)
         np.maximum(largest, v, out=largest)
         v = largest
     np.sqrt(v, s)
-    np.multiply(s, correction, s)
     np.add(s, eps, s)
     np.divide(m, s, s)
     np.multiply(s, rate, s)

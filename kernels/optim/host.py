@@ -24,7 +24,10 @@ def each(update, arrays, *settings):
 
     Half precision is computed in float32 and rounded once.
     """
-    p = arrays[0]
+    p, n = arrays[0], arrays[0].size
+    if n <= SMALL and p.itemsize >= 4:
+        update(*arrays, *settings)
+        return
     if p.dtype in HALVES:
         wide = [None if a is None else a.astype(float32) for a in arrays]
         each(update, wide, *settings)
@@ -32,8 +35,7 @@ def each(update, arrays, *settings):
             if array is not None and k != 1:
                 array[...] = new
         return
-    n = p.size
-    if n <= SMALL or not all(a is None or a.flags.c_contiguous for a in arrays):
+    if not all(a is None or a.flags.c_contiguous for a in arrays):
         update(*arrays, *settings)
         return
     flat = [None if a is None else a.reshape(-1) for a in arrays]

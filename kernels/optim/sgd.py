@@ -22,15 +22,16 @@ def sgd_mirror(p, g, b, first, lr, momentum, dampening, weight_decay, nesterov, 
     if maximize:
         g = -g
     if weight_decay:
-        g = g + weight_decay * p
+        g = g + scalar(weight_decay, p.dtype) * p
     if b is not None:
+        keep = scalar(momentum, p.dtype)
         if first:
             b[...] = g
         else:
-            np.multiply(b, momentum, out=b)
-            np.add(b, g if dampening == 0 else (1 - dampening) * g, out=b)
-        g = g + momentum * b if nesterov else b
-    np.subtract(p, lr * g, out=p)
+            np.multiply(b, keep, b)
+            np.add(b, g if dampening == 0 else scalar(1 - dampening, p.dtype) * g, b)
+        g = g + keep * b if nesterov else b
+    np.subtract(p, np.multiply(g, scalar(lr, p.dtype)), p)
 
 
 @jit
@@ -73,14 +74,10 @@ def sgd_step(params, grads, buffers, steps, groups, settings, fused=None, nester
     fused: a `Fused`, on a device.
     """
     if is_host(params[0]):
-        rate, plain = None, False
         for i, (p, g) in enumerate(zip(params, grads)):
             lr, momentum, dampening, weight_decay, maximize = settings[groups[i]]
-            if rate is None or groups[i] != groups[i - 1]:
-                rate = scalar(lr, p.dtype)
-                plain = buffers is None and not weight_decay and not maximize and p.itemsize >= 4
-            if plain and p.size <= SMALL:
-                np.subtract(p, np.multiply(g, rate), p)  # most steps of small models
+            if buffers is None and not weight_decay and not maximize and p.itemsize >= 4 and p.size <= SMALL:
+                np.subtract(p, np.multiply(g, scalar(lr, p.dtype)), p)  # most steps of small models
                 continue
             first = False
             if steps is not None:

@@ -36,12 +36,13 @@ class Adam(Optimizer):
     def flags(self, group):
         return group["amsgrad"], group["decoupled_weight_decay"]
 
-    def update(self, batch, group, fused):
+    def update(self, batch, fused):
+        amsgrad, decoupled = batch.flags
         steps = self.slots(batch, "step", float32)
         means, squares = self.slots(batch, "exp_avg"), self.slots(batch, "exp_avg_sq")
-        largest = self.slots(batch, "max_exp_avg_sq") if group["amsgrad"] else None
+        largest = self.slots(batch, "max_exp_avg_sq") if amsgrad else None
         adam_step(batch.params, batch.grads, means, squares, largest, steps, batch.groups, batch.settings, fused,
-                  group["decoupled_weight_decay"])
+                  decoupled)
 
 
 class AdamW(Adam):

@@ -31,17 +31,20 @@ def number(name, value, low=0.0, high=None):
 
 
 class Batch:
-    """Parameters of one type and place that have gradients: their arrays, and per parameter the number of its group."""
+    """Parameters of one type and place, whose groups have the same flags, that have gradients.
 
-    __slots__ = ("tensors", "params", "grads", "groups", "settings", "first", "members")
+    Per parameter its array, its gradient's and the number of its group; per group its settings.
+    """
 
-    def __init__(self, first):
-        self.tensors, self.params, self.grads, self.groups, self.settings = [], [], [], [], []
-        self.first, self.members = first, []  # groups
+    __slots__ = ("flags", "tensors", "params", "grads", "groups", "settings", "members")
+
+    def __init__(self, flags):
+        self.flags, self.tensors, self.params, self.grads, self.groups = flags, [], [], [], []
+        self.settings, self.members = [], []
 
 
 class Optimizer:
-    """Base of all optimizers. A subclass defines `settings(group)` and `update(batch, group, fused)`, or `step`."""
+    """Base of all optimizers. A subclass defines `settings(group)` and `update(batch, fused)`, or `step`."""
 
     stepped = False  # whether step() was ever called: schedules warn when they come first
 
@@ -98,10 +101,10 @@ class Optimizer:
 
     def step(self, closure=None):
         """Update all parameters that have gradients. closure: computes the loss anew, which is returned."""
-        loss = None
-        before, mode.grad = mode.grad, True
+        loss, before = None, mode.grad
         try:
             if closure is not None:
+                mode.grad = True
                 loss = closure()
             mode.grad = False
             before_step, after_step = self._step_hooks
@@ -134,7 +137,13 @@ class Optimizer:
                     raise RuntimeError(f"optimizer: gradient {list(grad.shape)} of a parameter {list(array.shape)}")
                 if array.dtype is not dtype or grad.dtype is not grad_dtype or array.device != place:
                     dtype, grad_dtype, place = array.dtype, grad.dtype, array.device
-                    batch = self.batch(batches, group, (dtype, grad_dtype, place))
+                    key = dtype, grad_dtype, place, self.flags(group)
+                    batch = batches.get(key)
+                    if batch is None:
+                        batch = batches[key] = Batch(key[3])
+                    if not batch.members or batch.members[-1] is not group:
+                        batch.members.append(group)
+                        batch.settings.append(self.settings(group))
                     number_of_group = len(batch.settings) - 1
                 batch.tensors.append(p)
                 batch.params.append(array)
@@ -145,19 +154,8 @@ class Optimizer:
             if key[2] != "cpu":
                 fused = self.fused[key][0] if key in self.fused else Fused()
                 self.fused[key] = fused, batch.members
-            self.update(batch, batch.first, fused)
+            self.update(batch, fused)
             modified(*batch.params)
-
-    def batch(self, batches, group, kind):
-        """The batch for parameters of this group and kind: types of parameter and gradient, and place."""
-        key = *kind, self.flags(group)
-        found = batches.get(key)
-        if found is None:
-            found = batches[key] = Batch(group)
-        if not found.members or found.members[-1] is not group:
-            found.members.append(group)
-            found.settings.append(self.settings(group))
-        return found
 
     def upload_settings(self):
         """Bring changed settings (a schedule's learning rates) to the devices: before a captured step is replayed."""
@@ -172,22 +170,20 @@ class Optimizer:
         """What cannot differ within one launch."""
         return ()
 
-    def update(self, batch, group, fused):
-        """The fused step. group: one with the batch's flags; fused: what the launches keep, None on the host."""
+    def update(self, batch, fused):
+        """The fused step. fused: what the launches keep, None on the host."""
         raise NotImplementedError(f"{type(self).__name__} defines neither step nor update")
 
-    def slot(self, p, name, like=None):
-        """The array of a parameter's state: zeros at first, in its layout."""
-        state = self.state[p]
-        found = state.get(name)
-        if found is None:
-            found = state[name] = make(arrays.zeros(p.array.shape if like is None else (), p.array.dtype if like is None
-                                                    else like, p.array))
-        return found.array
-
     def slots(self, batch, name, like=None):
-        """The same for all parameters of a batch."""
-        return [self.slot(p, name, like) for p in batch.tensors]
+        """The arrays of a state of all parameters of a batch: zeros at first, in their layouts."""
+        state = self.state
+        return [state[p][name].array if name in state[p] else self.begin(p, name, like) for p in batch.tensors]
+
+    def begin(self, p, name, like):
+        """Zeros for a state: in the parameter's layout, or one number of type `like`."""
+        zeros = arrays.zeros(*((p.array.shape, p.array.dtype) if like is None else ((), like)), p.array)
+        self.state[p][name] = make(zeros)
+        return zeros
 
     # state
 

@@ -34,8 +34,8 @@ class RMSprop(Optimizer):
     def flags(self, group):
         return group["centered"], group["momentum"] > 0
 
-    def update(self, batch, group, fused):
-        centered, momentum = self.flags(group)
+    def update(self, batch, fused):
+        centered, momentum = batch.flags
         steps, squares = self.slots(batch, "step", float32), self.slots(batch, "square_avg")
         buffers = self.slots(batch, "momentum_buffer") if momentum else None
         means = self.slots(batch, "grad_avg") if centered else None

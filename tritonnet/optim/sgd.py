@@ -35,8 +35,8 @@ class SGD(Optimizer):
     def flags(self, group):
         return group["momentum"] != 0, group["nesterov"], group["momentum"] != 0 and group["dampening"] != 0
 
-    def update(self, batch, group, fused):
-        momentum, nesterov, dampened = self.flags(group)
+    def update(self, batch, fused):
+        momentum, nesterov, dampened = batch.flags
         steps = self.steps(batch) if dampened else None
         buffers = self.slots(batch, "momentum_buffer") if momentum else None
         sgd_step(batch.params, batch.grads, buffers, steps, batch.groups, batch.settings, fused, nesterov)
