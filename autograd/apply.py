@@ -14,7 +14,7 @@ from tritonnet.kernels.dtypes import FLOATS, float32
 RESULT = """
     t = new(Tensor)
     t.array = out
-    t._grad = t.base = None""".split("\n")[1:]
+    t._grad = t.base = None"""
 RECORDED = """
         node.hooks = None
         node.shape = out.shape
@@ -22,11 +22,11 @@ RECORDED = """
         node.seq = next(clock)
         t.node = node
         t._requires_grad = True
-        return t""".split("\n")[1:]
+        return t"""
 CONSTANT = """
     t.node = None
     t._requires_grad = False
-    return t""".split("\n")[1:]
+    return t"""
 
 
 class Written:
@@ -65,6 +65,7 @@ def scope(cls, **more):
 def compiled(cls, lines, names):
     """The function `apply` of these lines."""
     exec(compile("\n".join(lines), f"<apply of {cls.__name__}>", "exec"), names)
+    names["apply"].__qualname__ = f"{cls.__name__}.apply"
     return names["apply"]
 
 
@@ -79,7 +80,7 @@ def apply_of(cls):
     several = code.co_varnames[len(names) + len(keywords) + 1] if code.co_flags & 0x04 else None  # *args
     first = len(names) - len(defaults)
     signature = [n if i < first else f"{n}=None" for i, n in enumerate(names)]
-    signature += [f"*{several}"] * bool(several) + [f"{n}=None" for n in keywords]
+    signature += [f"*{several or ''}"] * bool(several or keywords) + [f"{n}=None" for n in keywords]
     passed = [f"{n}_array" if n in tensors else n for n in names]
     tracked, edges = [f"{n}_tracked" for n in tensors], [edge_of(n, f"{n}_tracked") if n in tensors else "None"
                                                          for n in names]
@@ -87,11 +88,11 @@ def apply_of(cls):
     for n in tensors:
         lines += unwrapped(n, [f"check({cls.__name__!r}, {n})"] if n is names[0] else ())
     if several:
-        tracked.append("True in [a._requires_grad for a in given if isinstance(a, Tensor)]".replace("given", several))
+        tracked.append(f"True in [a.requires_grad for a in {several} if isinstance(a, Tensor)]")
         edges.append(f"*[{edge_of('a', 'isinstance(a, Tensor) and a.requires_grad')} for a in {several}]")
         passed.append(f"*[a.array if isinstance(a, Tensor) else a for a in {several}]")
     passed += [f"{n}={n}" for n in keywords]
-    nothing = "None, " * len(names) + (f"*[None for a in {several}]" if several else "")
+    nothing = "None, " * len(names) + (f"*[None for a in {several}]," if several else "")
     lines += [f"    tracked = ({' or '.join(tracked)}) and state.grad",
               "    if tracked:",
               f"        node.parents = {', '.join(edges)},",
@@ -100,9 +101,9 @@ def apply_of(cls):
               f"    out = forward(node, {', '.join(passed)})",
               "    if type(out) is tuple:",
               "        return record(node, out) if tracked else tuple(map(make, out))",
-              *RESULT,
+              RESULT,
               "    if tracked and (out.dtype is float32 or out.dtype in FLOATS):",
-              *RECORDED, *CONSTANT]
+              RECORDED, CONSTANT]
     made = compiled(cls, lines, scope(cls, forward=forward, record=function.record, make=function.make, FLOATS=FLOATS,
                                       float32=float32))
     made.__defaults__, made.__kwdefaults__, made.__doc__ = forward.__defaults__, forward.__kwdefaults__, cls.__doc__

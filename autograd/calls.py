@@ -10,7 +10,6 @@ from tritonnet.autograd import engine, function, tape
 from tritonnet.autograd.function import edge, make
 from tritonnet.autograd.mode import state
 from tritonnet.kernels import arrays
-from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.dtypes import FLOATS
 
 
@@ -29,9 +28,10 @@ def root(i, y, g, create_graph):
         if array.size != 1:
             raise RuntimeError(
                 f"grad can be implicitly created only for scalar outputs, not for shape {tuple(array.shape)}")
-        one = arrays.full(array.shape, 1, array.dtype, array) if array.shape or not is_host(array) else np.array(
-            1, array.dtype)
-        tape.begin_with_one(one)
+        if type(array) is np.ndarray and not array.shape:
+            one = tape.one(array.dtype)
+        else:
+            one = tape.begin_with_one(arrays.full(array.shape, 1, array.dtype, array))
         return edge(y), make(one) if create_graph else one
     if not isinstance(g, function.Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")

@@ -151,7 +151,7 @@ def apply_of(cls):
                       f"        out, slope = with_slope({', '.join(passed)})",
                       "    else:",
                       f"    {lines[-1]}"]
-    lines += RESULT
+    lines.append(RESULT)
     names = scope(cls, compute=getattr(elementwise, cls.definition))
     if differentiable:
         edges = [edge_of(n, f"{n}_tracked") if n in differentiable else "None" for n in d.inputs]
@@ -171,9 +171,9 @@ def apply_of(cls):
                       "            node.choice = slope_choice",
                       f"            saved = slope, {', '.join(passed)}"]
         lines += ["        node.operands = saved",
-                  f"        node.saved = {'arrays(saved) if numbers else saved' if several else 'saved'}", *RECORDED]
+                  f"        node.saved = {'arrays(saved) if numbers else saved' if several else 'saved'}", RECORDED]
         names["arrays"] = lambda saved: tuple([a for a in saved if hasattr(a, "shape")])
-    return compiled(cls, [*lines, *CONSTANT], names)
+    return compiled(cls, [*lines, CONSTANT], names)
 
 
 def wishes(names):

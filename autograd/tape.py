@@ -12,7 +12,17 @@ clock = itertools.count(1)  # of recordings and in-place changes together: tells
 _changed: dict[int, int] = {}  # memory (by id) -> when it was last changed in place
 last_change = 0  # when anything was
 
-_one = None  # weakly: the gradient 1 that the last backward of a scalar began with
+ones: dict = {}  # element type -> the gradient 1 of a scalar on the host: one array, which nobody may change
+_one = None  # weakly: the gradient 1 that the last backward of another scalar began with
+
+
+def one(dtype):
+    """The gradient 1 of a scalar on the host."""
+    found = ones.get(dtype)
+    if found is None:
+        found = ones[dtype] = np.ones((), dtype)
+        found.flags.writeable = False
+    return found
 
 
 def begin_with_one(grad):
@@ -24,7 +34,7 @@ def begin_with_one(grad):
 
 def is_one(grad) -> bool:
     """Whether this array is known to be the gradient 1 of a scalar: then there is nothing to multiply with."""
-    return _one is not None and _one() is grad
+    return grad is ones.get(grad.dtype) or _one is not None and _one() is grad
 
 
 class Leaf(Protocol):

@@ -66,10 +66,9 @@ def _logs(x):
 
 def _bce(x, t, b, c):
     one = number(1, x.dtype)
-    rest = one - x
     log, log_rest = _logs(x)
     value = (t - one) * log_rest - t * log
-    return value, (x - t) / np.maximum(x * rest, number(1e-12, x.dtype))
+    return value, (x - t) / np.maximum(x * (one - x), number(1e-12, x.dtype))
 
 
 def _check_probabilities(x):
@@ -155,20 +154,24 @@ def _mean_square(x, t, divisor, wants):
     """The commonest loss in fewer passes; x and t of one shape and type."""
     d = np.subtract(x, t, out=empty(x.shape, x.dtype, x)) if x.size >= SMALL or not x.ndim else np.subtract(x, t)
     flat = d.reshape(-1)
-    loss = np.array(_divided(np.dot(flat, flat), divisor), x.dtype)
+    loss = np.array(_divided(flat.dot(flat).item(), divisor), x.dtype)
     np.multiply(d, number(2 / divisor if divisor else 0, x.dtype), d)
     return loss, d, -d if wants[1] else None
 
 
 def _divided(total, divisor):
-    """A NumPy number over a Python number, as a Python number; NaN of nothing."""
-    return total.item() / divisor if divisor else math.nan
+    """A number over another; NaN of nothing."""
+    return total / divisor if divisor else math.nan
 
 
 @quietly
 def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
-    dtype = x.dtype if x.dtype is t.dtype else result_type(x, t)
-    acc, shape = accumulator(dtype), x.shape if x.shape == t.shape else broadcast(x.shape, t.shape)
+    dtype, shape = x.dtype, x.shape
+    if dtype is not t.dtype:
+        dtype = result_type(x, t)
+    if shape != t.shape:
+        shape = broadcast(shape, t.shape)
+    acc = accumulator(dtype)
     plain = w is None and x.dtype is acc and t.dtype is acc
     if name == "mse" and plain and x.shape == t.shape and reduction in ("mean", "sum"):
         return _mean_square(x, t, x.size if reduction == "mean" else 1, wants)
@@ -180,8 +183,8 @@ def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
     dt = None if not wants[1] else -dx if pair.target_mirror is None else pair.target_mirror(x, t, b, c)
     if w is not None:
         value, dx, dt = (None if a is None else a * w for a in (value, dx, dt))
-    total = np.add.reduce(value, None)
-    if pair.check is not None and total != total:
+    total = np.add.reduce(value, None).item()
+    if total != total and pair.check is not None:
         pair.check(x)
     if reduction == "none":
         loss = np.asarray(value, dtype)

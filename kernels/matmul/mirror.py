@@ -25,16 +25,15 @@ def dot(x, y):
     Says nothing about infinities and NaN, also where warnings are errors; np.errstate alone would cost as much as a
     small product, so there it comes after the fact.
     """
-    M, K = x.shape
     N = y.shape[1]
-    work = M * N * K
-    if work <= ONE_THREAD and M * N <= SMALL:
+    work = x.size * N
+    if work <= ONE_THREAD and (work <= SMALL or len(x) * N <= SMALL):
         try:
-            return np.dot(x, y)
+            return x.dot(y)                              # np.dot takes longer to begin
         except RuntimeWarning:
             pass
     with np.errstate(all="ignore"):
-        return _big(x, y, M, N, work)
+        return _big(x, y, len(x), N, work)
 
 
 def _big(x, y, M, N, work):
@@ -111,7 +110,7 @@ def linear_mirror(x, w, bias=None, activation=None):
         y = y.reshape(*x.shape[:-1], len(w))
     if bias is not None:
         try:  # noqa: SIM105  (contextlib.suppress takes as long as the sum)
-            np.add(y, bias, out=y)
+            np.add(y, bias, y)
         except RuntimeWarning:                           # about inf - inf, where warnings are errors: the sum is done
             pass
     if activation is not None:

@@ -81,11 +81,10 @@ class Gradients:
         if hooks.leaves:
             grad = hooks.on_leaf(self, grad)
         before = self._grad
-        if before is None:
-            self._grad = (grad if isinstance(grad, function.Tensor)
-                          else make(grad if engine.unshared(grad) else grad.copy()))
-        elif isinstance(grad, function.Tensor):
-            self._grad = before + grad
+        if isinstance(grad, function.Tensor):
+            self._grad = grad if before is None else before + grad
+        elif before is None:
+            self._grad = make(grad if engine.unshared(grad) else grad.copy())
         elif before._requires_grad:
             self._grad = before + make(grad)
         else:  # in place: optimizers and users hold on to .grad

@@ -27,7 +27,8 @@ class PairLoss(Op):
         return loss
 
     def backward(ctx, dy):
-        return tuple([None if d is None else weighed(d, dy) for d in ctx.gradients])
+        dx, dt = ctx.gradients
+        return None if dx is None else weighed(dx, dy), None if dt is None else weighed(dt, dy)
 
     def differentiable_backward(ctx, dy):
         check_unmodified(ctx, (ctx.x, ctx.target))

@@ -18,6 +18,7 @@ from tritonnet.autograd.ops.loss import (
 )
 from tritonnet.autograd.ops.softmax import check_floats
 from tritonnet.kernels.dtypes import int64, uint8
+from tritonnet.tensor.core import Tensor
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss",
@@ -42,9 +43,15 @@ def reduction_of(size_average, reduce, reduction):
 def need_tensors(name, **given):
     """Raise TypeError unless all of these arguments are tensors."""
     for place, (argument, value) in enumerate(given.items(), 1):
-        if not isinstance(value, tritonnet.Tensor):
+        if not isinstance(value, Tensor):
             raise TypeError(f"{name}(): argument '{argument}' (position {place}) must be Tensor, not "
                             f"{type(value).__name__}")
+
+
+def need_two(name, input, target):
+    """The same for two, at less cost."""
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)):
+        need_tensors(name, input=input, target=target)
 
 
 def cross_entropy(
@@ -58,7 +65,7 @@ def cross_entropy(
     label_smoothing: this much of the target is spread over all classes (Szegedy et al. 2016).
     A class outside [0, C) raises IndexError on the host and gives NaN on a device.
     """
-    need_tensors("cross_entropy", input=input, target=target)
+    need_two("cross_entropy", input, target)
     check_floats("cross_entropy", input.array)
     reduction = reduction_of(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
@@ -84,7 +91,7 @@ def nll_loss(
 
     input: (C,), (N, C) or (N, C, d1, …).  target: class indices without the C dimension.  See `cross_entropy`.
     """
-    need_tensors("nll_loss", input=input, target=target)
+    need_two("nll_loss", input, target)
     reduction = reduction_of(size_average, reduce, reduction)
     _check_classes(input, target, weight)
     def loss(x, y):
@@ -140,7 +147,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
 
     On the host, numbers outside [0, 1] raise RuntimeError; on a device they give NaN.
     """
-    need_tensors("binary_cross_entropy", input=input, target=target)
+    need_two("binary_cross_entropy", input, target)
     reduction = reduction_of(size_average, reduce, reduction)
     if target.array.shape != input.array.shape:
         raise ValueError(
@@ -156,7 +163,7 @@ def binary_cross_entropy_with_logits(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
 ):
     """`binary_cross_entropy` of sigmoid(`input`), without overflow. pos_weight: how much positive targets count."""
-    need_tensors("binary_cross_entropy_with_logits", input=input, target=target)
+    need_two("binary_cross_entropy_with_logits", input, target)
     reduction = reduction_of(size_average, reduce, reduction)
     if target.array.shape != input.array.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
@@ -195,7 +202,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 def _elementwise(loss, input, target, reduction, weight=None):
     """A loss of two tensors element by element: a warning where they have to be broadcast, weights, reduction."""
-    need_tensors("loss", input=input, target=target)
+    need_two("loss", input, target)
     if target.array.shape != input.array.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "

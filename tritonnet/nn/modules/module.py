@@ -9,8 +9,6 @@ from tritonnet.nn.modules.state import State
 from tritonnet.nn.parameter import Buffer, Parameter
 from tritonnet.tensor.core import Tensor
 
-REGISTRIES = ("_parameters", "_modules", "_buffers")
-
 
 class Module(Members, State, Conversion, Hooks):
     """Base class of layers and models: assign Parameters and Modules as attributes, and define `forward`.
@@ -60,10 +58,12 @@ class Module(Members, State, Conversion, Hooks):
 
     def __getattr__(self, name):
         made = self.__dict__
-        for registry in REGISTRIES:
-            members = made.get(registry)
-            if members and name in members:
-                return members[name]
+        if (members := made.get("_parameters")) and name in members:
+            return members[name]
+        if (members := made.get("_modules")) and name in members:
+            return members[name]
+        if (members := made.get("_buffers")) and name in members:
+            return members[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name, value):
