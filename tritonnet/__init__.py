@@ -38,7 +38,7 @@ from tritonnet.tensor.core import Size  # noqa: E402
 from tritonnet.tensor.printing import set_printoptions  # noqa: E402
 
 _SUBMODULES = {
-    "autograd", "backends", "cli", "cuda", "data", "kernels", "nn", "optim", "utils", "vision",
+    "autograd", "backends", "cli", "cuda", "data", "kernels", "nn", "optim", "profiler", "utils", "vision",
 }
 _LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels"}
 

@@ -29,8 +29,7 @@ def resolve({names}):
 LAUNCH = """
 def launch(__grid, {names}):
     {find}
-    if __on_launch and all(__grid):
-        __announce(__variant, __compiled, __grid, ({names}))
+    __watched = __on_launch and all(__grid) and __announce(__variant, __compiled, __grid, ({names}))
     __block = __compiled.block
     try:
         __compiled.pack_into(__block.buffer, 0, {values}0, 0)
@@ -39,6 +38,8 @@ def launch(__grid, {names}):
     __0, __1, __2 = __grid if len(__grid) == 3 else (*__grid, 1, 1)[:3]
     __driver_launch(__compiled.function, __0, __1, __2, __compiled.threads, __compiled.shared, __local.handle,
                     __block.address)
+    if __watched:
+        __watched.queued()
 """
 
 

@@ -117,11 +117,12 @@ class Bound:
             block.address)
 
     def __call__(self):
-        if on_launch and all(self.grid):
-            announce(self.variant, self.compiled, self.grid, self.args)
+        watched = on_launch and all(self.grid) and announce(self.variant, self.compiled, self.grid, self.args)
         result = self.run()
         if result and result[0]:
             self.compiled.driver.refused(result)
+        if watched:
+            watched.queued()
 
 
 class Variant:

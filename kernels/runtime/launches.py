@@ -1,6 +1,8 @@
 """What is launched, for those who watch: profiler, tests, capture.
 
     runtime.on_launch.append(lambda launch: print(launch.name, launch.grid, launch.flops))
+
+A hook is called before the launch; what it appends to `launch.afterwards` is called when it has been queued.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ class Launch:
 
     def __init__(self, variant, compiled, grid, args):
         self.variant, self.compiled, self.grid, self.args = variant, compiled, tuple(grid), args
+        self.afterwards: list[typing.Callable[[], None]] = []
 
     kernel = property(lambda self: self.variant.kernel)
     name = property(lambda self: self.variant.kernel.name)
@@ -45,15 +48,21 @@ class Launch:
         known = self.arguments | {"grid": self.grid}
         return declared(**{name: known[name] for name in inspect.signature(declared).parameters})
 
+    def queued(self):
+        """Call what waits for the launch to be queued."""
+        for call in self.afterwards:
+            call()
+
     def __repr__(self):
         return f"Launch({self.name}, grid={self.grid})"
 
 
-def announce(variant, compiled, grid, args):
-    """Tell everybody who watches."""
+def announce(variant, compiled, grid, args) -> Launch:
+    """Tell everybody who watches. The launcher calls `queued` of the result when it is done."""
     launch = Launch(variant, compiled, grid, args)
     for hook in on_launch:
         hook(launch)
+    return launch
 
 
 @contextlib.contextmanager

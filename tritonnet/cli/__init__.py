@@ -1,4 +1,4 @@
-"""The command `tritonnet`: train the MNIST network, look at the installation.
+"""The command `tritonnet`: train the MNIST network, profile programs, look at the installation.
 
 A command is a module here with `SUMMARY`, `DESCRIPTION`, `add_arguments(parser)` and `run(options)`, which returns the
 exit code.
@@ -10,7 +10,9 @@ import argparse
 import importlib
 import sys
 
-COMMANDS = ("train", "doctor")
+COMMANDS = {  # name -> module, which may not have the name of one of the standard library's
+    "train": "train", "profile": "profiling", "doctor": "doctor",
+}
 
 
 class UsageError(Exception):
@@ -27,8 +29,8 @@ def main(argv=None):
 
     parser.add_argument("--version", action="version", version=f"tritonnet {tritonnet.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for name in COMMANDS:
-        module = importlib.import_module(f"tritonnet.cli.{name}")
+    for name, file in COMMANDS.items():
+        module = importlib.import_module(f"tritonnet.cli.{file}")
         command = commands.add_parser(
             name, help=module.SUMMARY, description=module.DESCRIPTION, allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,

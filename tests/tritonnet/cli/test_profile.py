@@ -1,0 +1,69 @@
+"""`tritonnet profile`: programs and built-in networks."""
+
+import json
+
+import pytest
+
+from tritonnet.cli import main
+
+PROGRAM = """
+import sys
+import tritonnet
+print("given", sys.argv[1:], __name__)
+x = tritonnet.randn(20, 20, requires_grad=True)
+(x @ x).relu().sum().backward()
+{end}
+"""
+
+
+def test_a_program_with_its_options(tmp_path, capsys):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(end="sys.exit(3)"))
+    code = main(["profile", "--html", str(tmp_path / "p.html"), "--trace", str(tmp_path / "p.json"), str(script),
+                 "--epochs", "2"])
+    out = capsys.readouterr().out
+    assert code == 3 and "given ['--epochs', '2'] __main__" in out
+    for part in ("MatMul", "ReluBackward0", "roofs, measured now: copy", "wrote"):
+        assert part in out
+    assert (tmp_path / "p.html").read_text().startswith("<!DOCTYPE html>")
+    assert json.loads((tmp_path / "p.json").read_text())["traceEvents"]
+
+
+def test_a_program_that_fails_is_still_told_of(tmp_path, capsys):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(end="raise KeyError('gone')"))
+    assert main(["profile", str(script)]) == 1
+    told = capsys.readouterr()
+    assert "KeyError: 'gone'" in told.err and "MatMul" in told.out
+
+
+def test_a_program_without_us(tmp_path, capsys):
+    (tmp_path / "program.py").write_text("print(1)")
+    assert main(["profile", str(tmp_path / "program.py")]) == 0
+    assert "used no operation of tritonnet" in capsys.readouterr().err
+
+
+def test_a_built_in_network(capsys):
+    assert main(["profile", "--model", "mnist-mlp", "--batch-size", "8", "--steps", "2", "--rows", "4",
+                 "--device", "cpu", "--sort", "calls", "--shapes"]) == 0
+    out = capsys.readouterr().out
+    assert "LinearBackward" in out or "AddmmBackward0" in out
+    assert "… and" in out and "8x784" in out
+
+
+@pytest.mark.slow
+def test_a_network_on_the_simulated_device(capsys, simulated):
+    assert main(["profile", "--model", "mnist-mlp", "--batch-size", "2", "--steps", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "kernels:" in out and "gemm_kernel" in out and "warning: simulated device" in out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ([], "expected a SCRIPT or --model"), (["nowhere.py"], "nowhere.py: no such file"),
+    (["--model", "mnist-cnn", "x.py"], "expected one of them"),
+    (["--model", "mnist-cnn", "--html", "/no/such/p.html"], "there is no folder /no/such"),
+    (["--model", "mnist-cnn", "--device", "tpu"], "--device tpu"),
+])
+def test_what_cannot_be_done(arguments, message, capsys):
+    assert main(["profile", *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,215 @@
+"""The profiler: what it records, sums and writes; and that nothing of it stays behind."""
+
+import json
+
+import pytest
+
+import tritonnet
+import tritonnet.nn as nn
+from tritonnet.autograd.ops.elementwise import Relu
+from tritonnet.profiler import ProfilerActivity, profile, record_function, schedule, tensorboard_trace_handler
+from tritonnet.profiler.averages import KernelAverage
+from tritonnet.profiler.ceilings import Ceilings
+from tritonnet.profiler.recording import LaunchRecord
+
+
+def step_of(device="cpu", batch=4):
+    """A function that trains a small network a step."""
+    tritonnet.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 6 * 6, 3)).to(device)
+    optimizer = tritonnet.optim.SGD(model.parameters(), lr=0.1)
+    x, target = tritonnet.randn(batch, 1, 8, 8).to(device), tritonnet.tensor([0, 1, 2, 0][:batch]).to(device)
+
+    def step():
+        with record_function("my step"):
+            loss = nn.functional.cross_entropy(model(x), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return loss
+
+    return step
+
+
+def test_operations_and_ranges_on_the_cpu():
+    step = step_of()
+    with profile(ceilings=False) as prof:
+        for _ in range(3):
+            step()
+    found = {a.key: a for a in prof.key_averages()}
+    for name in ("Conv2d", "Relu", "Linear", "CrossEntropy", "ConvolutionBackward0", "ReluBackward0", "AddmmBackward0",
+                 "NllLossBackward0", "backward pass", "Optimizer.step#SGD.step", "my step"):
+        assert found[name].count == 3, name
+        assert found[name].self_cpu_time_total <= found[name].cpu_time_total
+    assert found["my step"].cpu_time_total >= found["backward pass"].cpu_time_total
+    inside = sum(a.self_cpu_time_total for a in found.values())
+    assert inside == pytest.approx(found["my step"].cpu_time_total, rel=1e-6), "own times add up to the whole"
+    assert not prof.launches() and prof.summary["host_peak_bytes"] > 0
+
+
+def test_work_on_the_cpu_is_what_the_kernels_declare():
+    a, b = tritonnet.randn(8, 16, requires_grad=True), tritonnet.randn(16, 4)
+    with profile(ceilings=False) as prof:
+        (a @ b).relu().sum().backward()
+    found = {x.key: x for x in prof.key_averages()}
+    assert found["MatMul"].flops == found["MmBackward0"].flops == 2 * 8 * 16 * 4
+    assert found["MatMul"].bytes == 4 * (8 * 16 + 16 * 4 + 8 * 4)
+    assert found["Relu"].bytes == 2 * 4 * 8 * 4
+
+
+def test_what_decides_by_its_data_has_no_known_work():
+    x = tritonnet.arange(6.0)
+    with profile(ceilings=False) as prof:
+        x[x > 2]
+    index = next(a for a in prof.key_averages() if "Index" in a.key or "Mask" in a.key)
+    assert index.flops is None or index.bytes is None
+
+
+def test_launches_on_a_device(simulated):
+    step = step_of("cuda", batch=1)
+    step()
+    with profile() as prof:
+        step()
+    launches = prof.launches()
+    assert len(launches) == sum(a.count for a in prof.kernel_averages()) > 8
+    ends = [launch.end for launch in launches]
+    assert all(launch.begin <= launch.end for launch in launches) and ends == sorted(ends)
+    convolution = next(a for a in prof.key_averages() if a.key == "Conv2d")
+    assert convolution.launches >= 1 and 0 < convolution.device_time_total <= convolution.cpu_time_total
+    summary = prof.summary
+    assert summary["launches"] == len(launches) and summary["gaps_us"] >= 0
+    assert summary["device_peak_bytes"] >= max(launch.used for launch in launches) > 0
+    assert "say nothing about any GPU" in summary["warnings"][0] and prof.ceilings.copy is None
+
+
+def test_nothing_stays_behind_even_after_an_error():
+    hooks = len(tritonnet.kernels.runtime.on_launch)
+    x = tritonnet.ones(3)
+    x.relu()
+    before = Relu.apply
+    with pytest.raises(ZeroDivisionError), profile():
+        x.relu()
+        raise ZeroDivisionError
+    assert Relu.apply is before and len(tritonnet.kernels.runtime.on_launch) == hooks
+    with profile(ceilings=False) as prof:  # and one can begin anew
+        x.relu()
+    assert [a.count for a in prof.key_averages()] == [1]
+
+
+def test_two_at_once_and_questions_too_early():
+    with profile(ceilings=False) as prof:
+        with pytest.raises(RuntimeError, match="another profiler"):
+            profile().start()
+        with pytest.raises(RuntimeError, match="still recording"):
+            prof.key_averages()
+    with pytest.raises(RuntimeError, match="nothing was recorded"):
+        profile().key_averages()
+    with pytest.raises(RuntimeError, match="outside"):
+        prof.step()
+    with pytest.raises(ValueError, match="activities"):
+        profile(activities=["CPU"])
+    with pytest.raises(NotImplementedError, match="record_function"):
+        profile(with_stack=True)
+
+
+def test_schedule_is_pytorchs(torch):
+    ours = schedule(skip_first=2, wait=1, warmup=1, active=2, repeat=2)
+    theirs = torch.profiler.schedule(skip_first=2, wait=1, warmup=1, active=2, repeat=2)
+    assert [ours(i).name for i in range(14)] == [theirs(i).name for i in range(14)]
+
+
+def test_a_schedule_records_cycles():
+    ready = []
+    with profile(schedule=schedule(wait=1, warmup=1, active=2, repeat=2), ceilings=False,
+                 on_trace_ready=lambda p: ready.append([s.name for s in p.events()])) as prof:
+        for _ in range(9):
+            tritonnet.ones(3).relu()
+            prof.step()
+    assert len(ready) == 2
+    assert [n for n in ready[0] if n.startswith("Prof")] == ["ProfilerStep#2", "ProfilerStep#3"]
+    assert [n for n in ready[1] if n.startswith("Prof")] == ["ProfilerStep#6", "ProfilerStep#7"]
+    assert ready[0].count("Relu") == 2
+    for wrong in ({"active": 0}, {"wait": -1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            schedule(**({"wait": 1, "warmup": 1, "active": 1} | wrong))
+
+
+def test_record_function_decorates_and_costs_nothing_outside():
+    @record_function("decorated")
+    def work():
+        return tritonnet.ones(2) + 1
+
+    work()
+    with profile(ceilings=False) as prof:
+        work()
+        work()
+    assert next(a for a in prof.key_averages() if a.key == "decorated").count == 2
+
+
+def test_user_functions_loaders_and_several_outputs():
+    class Twice(tritonnet.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, dy):
+            return 2 * dy
+
+    loader = tritonnet.utils.data.DataLoader(tritonnet.utils.data.TensorDataset(tritonnet.randn(6, 2)), batch_size=2)
+    with profile(ceilings=False) as prof:
+        for (x,) in loader:
+            y, _ = Twice.apply(x.requires_grad_()).max(dim=1)
+            y.sum().backward()
+    found = {a.key: a.count for a in prof.key_averages()}
+    assert found["Twice"] == found["TwiceBackward"] == 3 and found["enumerate(DataLoader)"] == 4
+
+
+def test_tables(simulated):
+    step = step_of("cuda", batch=1)
+    with profile() as prof:
+        step()
+    table = prof.key_averages().table(sort_by="cuda_time_total", row_limit=3)
+    lines = table.splitlines()
+    assert lines[1].startswith("name") and len(lines) == 4 + 3 + 1 and lines[-1].startswith("… and")
+    assert "gemm_kernel" in str(prof.kernel_averages())
+    with pytest.raises(ValueError, match="expected one of"):
+        prof.key_averages().table(sort_by="beauty")
+    shapes = [a.input_shapes for a in prof.key_averages(group_by_input_shape=True) if a.key == "Linear"]
+    assert shapes == ["1x72, 3x72, 3"]
+
+
+def test_chrome_trace(simulated, tmp_path):
+    step = step_of("cuda", batch=1)
+    with profile(on_trace_ready=tensorboard_trace_handler(tmp_path, "me")) as prof:
+        step()
+    prof.on_trace_ready(prof)
+    prof.export_chrome_trace(tmp_path / "trace.json")
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    kinds = {e.get("cat") for e in trace["traceEvents"]}
+    assert {"cpu_op", "user_annotation", "kernel", "launch"} <= kinds
+    assert all(e["dur"] >= 0 and e["ts"] >= 0 for e in trace["traceEvents"] if e["ph"] == "X")
+    starts = {e["id"] for e in trace["traceEvents"] if e["ph"] == "s"}
+    assert starts == {e["id"] for e in trace["traceEvents"] if e["ph"] == "f"} and len(starts) == len(prof.launches())
+    assert list(tmp_path.glob("me.*.pt.trace.json"))
+
+
+def test_share_of_the_roof_and_what_limits():
+    ceilings = Ceilings(100e9, {"float16": 1e12, "float32": 5e11})
+    assert ceilings.floor(0, 1e9, "float32") == (0.01, "bytes")
+    assert ceilings.floor(1e11, 1e9, "float16") == (0.1, "flops")
+    assert ceilings.floor(1e11, None, "float16") is None
+    half = KernelAverage("k", dtype="float32")
+    for flops, nbytes, took in ((0, 1e9, 20e6), (0, 1e9, 20e6)):
+        half.add(LaunchRecord("k", (1,), "", "float32", flops, nbytes, 0, None, begin=0.0, end=took), ceilings)
+    assert half.share == pytest.approx(0.5) and half.limit == "bytes" and half.gbytes == pytest.approx(50)
+    slow = KernelAverage("k", dtype="float32")
+    slow.add(LaunchRecord("k", (1,), "", "float32", 1, 1000, 0, None, begin=0.0, end=1e6), ceilings)
+    assert slow.limit == "latency"
+
+
+def test_only_launches(simulated):
+    step = step_of("cuda", batch=1)
+    with profile(activities=[ProfilerActivity.CUDA]) as prof:
+        step()
+    assert prof.launches() and [a.key for a in prof.key_averages()] == ["my step"]
