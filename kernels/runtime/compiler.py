@@ -15,12 +15,14 @@ import re
 import threading
 import typing
 
+from tritonnet.kernels.runtime.cubin import usage
 from tritonnet.kernels.runtime.errors import DeviceError
 from tritonnet.kernels.runtime.folders import cache_folder, write_whole
 from tritonnet.kernels.runtime.source import describe, real
+from tritonnet.kernels.runtime.spills import without_spills
 
 compiling = threading.RLock()  # one compile at a time, and none while triton.language is patched for interpretation
-FORMAT = 1  # of the files in the cache
+FORMAT = 2  # of the files in the cache
 ENVIRONMENT = ("TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH", "DISABLE_PTXAS_OPT", "TRITON_DISABLE_LINE_INFO")
 
 
@@ -31,6 +33,9 @@ class Binary(typing.NamedTuple):
     name: str  # of the function in it
     threads: int  # per block
     shared: int  # bytes per block
+    registers: int  # per thread
+    stack: int  # bytes of local memory per thread: spilled registers, arrays that are indexed, calls
+    spills: int  # bytes of registers that are stored there
 
 
 @functools.cache
@@ -65,30 +70,34 @@ def compiled(specialisation, target) -> Binary:
         header, _, cubin = path.read_bytes().partition(b"\n")
         known = json.loads(header)
         if known["bytes"] == len(cubin):
-            return Binary(cubin, known["name"], known["threads"], known["shared"])
+            return Binary(cubin, known["name"], known["threads"], known["shared"], *usage(cubin), known["spills"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there, or written by something else
-    binary = compile_fully(specialisation, target)
-    meta = binary.metadata
-    found = Binary(binary.asm["cubin"], meta.name, meta.num_warps * meta.warp_size, meta.shared)
-    header = {"name": found.name, "threads": found.threads, "shared": found.shared, "bytes": len(found.cubin)}
+    binary, spills = compile_fully(specialisation, target)
+    meta, cubin = binary.metadata, binary.asm["cubin"]
+    found = Binary(cubin, meta.name, meta.num_warps * meta.warp_size, meta.shared, *usage(cubin), spills)
+    header = {"name": found.name, "threads": found.threads, "shared": found.shared, "spills": spills,
+              "bytes": len(cubin)}
     write_whole(path, json.dumps(header).encode() + b"\n" + found.cubin)
     return found
 
 
 def compile_fully(specialisation, target):
-    """Triton's own CompiledKernel, with every stage in `.asm` ("ttir", "ttgir", "llir", "ptx", "cubin")."""
+    """(Triton's own CompiledKernel with every stage in `.asm`: "ttir", "ttgir", "llir", "ptx", "cubin"; spilled bytes).
+    """
     with compiling:
         import triton
         from triton.backends.compiler import GPUTarget
 
         _prepare(target)
-        binary = triton.compile(_triton_source(specialisation), target=GPUTarget(*target[:3]),
-                                options=specialisation.options)
+        source = _triton_source(specialisation)
+        binary, spills = without_spills(
+            lambda options: triton.compile(source, target=GPUTarget(*target[:3]), options=options),
+            specialisation.options, target.arch)
     if binary.metadata.global_scratch_size or binary.metadata.profile_scratch_size:
         raise NotImplementedError(f"kernel {specialisation.kernel.name} needs scratch memory (tensor descriptors made "
                                   f"on the device?), which launches here do not provide")
-    return binary
+    return binary, spills
 
 
 def _triton_source(specialisation):

@@ -91,7 +91,7 @@ class Compiled:
     @functools.cached_property
     def stages(self) -> dict:
         """Everything the compiler made on its way: "ttir", "ttgir", "llir", "ptx", "cubin". Compiles anew."""
-        return compile_fully(self.specialisation, self.driver.target).asm
+        return compile_fully(self.specialisation, self.driver.target)[0].asm
 
     def misfit(self, values, error):
         """The error for a value that its parameter cannot hold."""

@@ -58,7 +58,7 @@ class Loaded(typing.NamedTuple):
     threads: int
     shared: int = 0  # bytes per block
     registers: int = 0  # per thread
-    spills: int = 0  # bytes of local memory per thread
+    spills: int = 0  # bytes of registers per thread that are kept in local memory
     cubin: bytes = b""
 
 

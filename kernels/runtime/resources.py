@@ -3,9 +3,8 @@
     found = resources(variant.compile(x, y, n).specialisation, Target("cuda", 90))
     found.registers, found.spills, found.instructions["HGMMA"]
 
-ptxas decides on registers and local memory, and cuobjdump reads them out of its binary; nvdisasm lists the
-instructions. Both programs are part of Triton's wheel. What only a GPU can tell: time, achieved occupancy, bank
-conflicts.
+ptxas decides on registers and local memory, and its binary tells; nvdisasm, which is part of Triton's wheel, lists the
+instructions. What only a GPU can tell: time, achieved occupancy, bank conflicts.
 """
 
 from __future__ import annotations
@@ -44,7 +43,8 @@ class Resources:
     kernel: str
     arch: int  # 90 for sm_90
     registers: int  # per thread
-    spills: int  # bytes of local memory per thread: registers put there, and arrays that are indexed
+    spills: int  # bytes of registers per thread that are stored to local memory
+    stack: int  # bytes of local memory per thread, all told: spills, arrays that are indexed, calls
     shared: int  # bytes per block
     threads: int  # per block
     cubin: bytes = dataclasses.field(repr=False)
@@ -66,25 +66,15 @@ class Resources:
 
     def __str__(self):
         counted = " ".join(f"{name}:{n}" for name, n in self.instructions.items())
-        return (f"{self.kernel} sm_{self.arch}: {self.registers} registers, {self.spills} B spilled, {self.shared} B "
-                f"shared, {self.threads} threads, {len(self.sass)} instructions ({counted})")
+        return (f"{self.kernel} sm_{self.arch}: {self.registers} registers, {self.spills} B spilled, {self.stack} B "
+                f"stack, {self.shared} B shared, {self.threads} threads, {len(self.sass)} instructions ({counted})")
 
 
 def resources(specialisation, target) -> Resources:
     """Compile for `target` (a runtime.driver.Target), or take from the cache, and read what the code needs."""
     binary = compiled(specialisation, target)
-    registers, spills = usage(binary.cubin)
-    return Resources(specialisation.kernel.name, target.arch, registers, spills, binary.shared, binary.threads,
-                     binary.cubin)
-
-
-def usage(cubin: bytes) -> tuple[int, int]:
-    """(registers, bytes of local memory) per thread."""
-    text = _tool("cuobjdump", "-res-usage", cubin)
-    found = dict(re.findall(r"\b(REG|STACK|LOCAL):(\d+)", text))
-    if "REG" not in found:
-        raise DeviceError(f"cuobjdump told nothing of registers: {text!r}")
-    return int(found["REG"]), int(found["STACK"]) + int(found["LOCAL"])
+    return Resources(specialisation.kernel.name, target.arch, binary.registers, binary.spills, binary.stack,
+                     binary.shared, binary.threads, binary.cubin)
 
 
 def census(sass: list[str]) -> dict[str, int]:

@@ -135,8 +135,7 @@ class CudaDriver(CaptureGuard):
             check(cuda.cuFuncSetAttribute(
                 function, which.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, binary.shared))
         registers = check(cuda.cuFuncGetAttribute(which.CU_FUNC_ATTRIBUTE_NUM_REGS, function))
-        spills = check(cuda.cuFuncGetAttribute(which.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, function))
-        return Loaded(function, binary.threads, binary.shared, registers, spills, binary.cubin)
+        return Loaded(function, binary.threads, binary.shared, registers, binary.spills, binary.cubin)
 
     def launch(self, function, x, y, z, threads, shared, stream, params):
         if y > 65535 or z > 65535:

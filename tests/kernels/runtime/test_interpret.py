@@ -81,7 +81,7 @@ def test_scalars_have_the_types_of_a_launch():
     assert (y == 1.5).all()
     signature = {"x": "*bf16", "y": "*bf16", "factor": "fp32", "BLOCK": "constexpr"}
     specialisation = Specialisation(K.scalar_product, signature, {"BLOCK": 64}, (), {"enable_fp_fusion": True})
-    assert compile_fully(specialisation, Target("cuda", 90)).asm["cubin"]
+    assert compile_fully(specialisation, Target("cuda", 90))[0].asm["cubin"]
 
 
 @pytest.mark.parametrize("to", [np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2])
