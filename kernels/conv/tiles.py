@@ -42,7 +42,7 @@ def product_tiles(device, dtype, pixels, O, C) -> dict:
     if dtype in HALVES:
         wide = O >= 128 and pixels >= 128 * device.multi_processor_count
         return {"BLOCK_M": 128, "BLOCK_N": 128 if wide else n, "BLOCK_K": min(64, k), "GROUP_M": 8,
-                "num_warps": 8, "num_stages": 3}
+                "num_warps": 8 if n == 64 else 4, "num_stages": 3}     # more, and threads would load 8 bytes at a time
     wide = C * dtype.itemsize % 16 == 0                  # 16 bytes at a time; else an address per element: more warps
     return {"BLOCK_M": 64, "BLOCK_N": n, "BLOCK_K": min(32, k) if dtype.itemsize == 4 else 16, "GROUP_M": 8,
             "num_warps": 4 if wide else 8, "num_stages": 3}
