@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, zeros
 from tritonnet.kernels.arrays.views import c_strides, is_contiguous
 from tritonnet.kernels.conv import tiles
@@ -96,13 +97,13 @@ def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, 
     sizes = dict(P=P, Q=Q, O=O, R=R, S=S, **_window(stride, padding, dilation), ACC=accumulator(dtype))
     numbers = (N,)
     if tiles.few_channels(w_shape, groups):
-        config = tiles.look_up(conv2d_direct_kernel, device, dtype, (pixels, O, K * R * S))
+        config = tuning.chosen(conv2d_direct_kernel, device, dtype, pixels, O, K * R * S)
         config = config or tiles.direct_tiles(device, pixels, O)
         lay_x, numbers = _as_it_lies, (N, H, W, *x_strides)
         grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_O"]))
         variant = conv2d_direct_kernel.variant(device, C=C, **sizes, **config)
     elif tiles.depthwise(w_shape, groups):
-        config = tiles.look_up(depthwise_kernel, device, dtype, (pixels, O, R * S))
+        config = tuning.chosen(depthwise_kernel, device, dtype, pixels, O, R * S)
         config = config or tiles.depthwise_tiles(device, dtype, pixels, O, O // C)
         grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_C"]))
         variant = depthwise_kernel.variant(device, H=H, W=W, MULTIPLE=O // C, **sizes, **config)
@@ -133,7 +134,7 @@ def input_gradient_plan(device, dy_shape, dy_strides, w_shape, w_strides, x_shap
     lay_w = layout(device, w_shape, w_strides, dtype, TAPS if tiles.depthwise(w_shape, groups) else LAST)
     if tiles.depthwise(w_shape, groups):
         pixels = N * H * W
-        config = tiles.look_up(depthwise_input_kernel, device, dtype, (pixels, C, R * S))
+        config = tuning.chosen(depthwise_input_kernel, device, dtype, pixels, C, R * S)
         config = config or tiles.depthwise_tiles(device, dtype, pixels, C, O // C)
         grid = (-(-pixels // config["BLOCK_M"]), -(-C // config["BLOCK_C"]))
         variant = depthwise_input_kernel.variant(
@@ -164,7 +165,7 @@ def _product(device, dtype, source, result, C, O, kernel, groups, transposed, ro
     """(variant, grid) of the implicit product, over the whole result or one phase of it."""
     (N, _, H, W), (R, S) = source, kernel
     pixels = N * rows["count"] * columns["count"]
-    config = tiles.look_up(conv2d_kernel, device, dtype, (pixels, O, C * R * S))
+    config = tuning.chosen(conv2d_kernel, device, dtype, pixels, O, C * R * S)
     config = config or tiles.product_tiles(device, dtype, pixels, O, C)
     variant = conv2d_kernel.variant(
         device, H=H, W=W, C=C, YH=result[0], YW=result[1], O=O, R=R, S=S, GROUPS=groups, TRANSPOSED=transposed,
@@ -183,14 +184,14 @@ def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_sha
     numbers = (N,)
     if tiles.few_channels(w_shape, groups):
         kernel = conv2d_direct_weight_kernel
-        config = tiles.look_up(kernel, device, dtype, (O, C * R * S, pixels)) or tiles.direct_weight_tiles(device, O)
+        config = tuning.chosen(kernel, device, dtype, O, C * R * S, pixels) or tiles.direct_weight_tiles(device, O)
         tiles_o = -(-O // config["BLOCK_O"])
         splits = tiles.splits(device, pixels, config["BLOCK_M"], tiles_o)
         lay_x, numbers, grid = _as_it_lies, (N, H, W, *x_strides), (splits, tiles_o)
         sizes |= dict(C=C, O=O, TAPS=max(16, next_power_of_2(C * R * S + 1)), PRECISION=precision)
     elif tiles.depthwise(w_shape, groups):
         kernel = depthwise_weight_kernel
-        config = tiles.look_up(kernel, device, dtype, (O, R * S, pixels))
+        config = tuning.chosen(kernel, device, dtype, O, R * S, pixels)
         config = config or tiles.depthwise_weight_tiles(device, dtype, pixels, O, O // groups, R * S)
         programs = (-(-(R * S + 1) // config["BLOCK_T"]), -(-O // config["BLOCK_C"]))
         splits = tiles.splits(device, pixels, config["BLOCK_M"], programs[0] * programs[1], waves=8)
@@ -198,7 +199,7 @@ def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_sha
         sizes |= dict(H=H, W=W, O=O, MULTIPLE=O // groups)
     else:
         kernel, o = conv2d_weight_kernel, O // groups
-        config = tiles.look_up(kernel, device, dtype, (o, C, pixels)) or tiles.weight_tiles(device, dtype, o, C)
+        config = tuning.chosen(kernel, device, dtype, o, C, pixels) or tiles.weight_tiles(device, dtype, o, C)
         programs = -(-o // config["BLOCK_O"]) * -(-C // config["BLOCK_C"])
         splits = tiles.splits(device, pixels, config["BLOCK_M"], programs * R * S * groups)
         grid = (programs, R * S * groups + with_bias, splits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tritonnet.kernels import tuning
 from tritonnet.kernels.dtypes import HALVES
 from tritonnet.kernels.rows import next_power_of_2
 
@@ -19,11 +18,6 @@ def few_channels(w_shape, groups) -> bool:
 def depthwise(w_shape, groups) -> bool:
     """Whether each channel is convolved by itself: a product would have one column."""
     return groups > 1 and w_shape[1] == 1
-
-
-def look_up(kernel, device, dtype, sizes):
-    """What was tuned, or None."""
-    return tuning.look_up(kernel, device, f"{dtype.name}/{tuning.bucket(*sizes)}")
 
 
 def splits(device, pixels, block, programs, waves=2) -> int:

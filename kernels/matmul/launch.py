@@ -76,7 +76,7 @@ def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation,
     swapped = M < N and M < 64                           # C' = B' A': the long side fills the rows of a tensor core
     if swapped:
         M, N, a_steps, b_steps, left, right, out = N, M, b_steps, a_steps, right[::-1], left[::-1], (1, N)
-    config = tuning.look_up(gemm_kernel, device, f"{dtype.name}/{tuning.bucket(batch, M, N, K)}")
+    config = tuning.chosen(gemm_kernel, device, dtype, batch, M, N, K)
     wide = _aligned(left, a_steps) and _aligned(right, b_steps)
     config = dict(config or tiles(device, dtype, batch, M, N, K, activation, wide))
     split = config.pop("SPLIT", None) or splits(device, batch, M, N, K, config)
