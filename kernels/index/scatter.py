@@ -31,12 +31,12 @@ from tritonnet.kernels.strided import collapsed, copy_to
 # mirrors, in place
 
 
-def add_at(x, at, values):
-    """x.flat[at] += values, halves rounded once."""
+def add_at(x, at, values, operation=np.add):
+    """x.flat[at] += values (or another operation), halves rounded once."""
     dense = x if x.flags.c_contiguous and x.dtype not in HALVES else x.astype(
         np.float32 if x.dtype in HALVES else x.dtype, order="C")
     at, values = np.broadcast_arrays(at, np.asarray(values, dense.dtype))
-    np.add.at(dense.reshape(-1), at.reshape(-1), values.reshape(-1))
+    operation.at(dense.reshape(-1), at.reshape(-1), values.reshape(-1))
     if dense is not x:
         x[...] = dense
 

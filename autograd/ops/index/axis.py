@@ -8,6 +8,7 @@ from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.ops.index.key import IndexPut, beside
 from tritonnet.autograd.ops.shape import Unslice
 from tritonnet.autograd.samples import Sample, samples
+from tritonnet.kernels import elementwise
 from tritonnet.kernels import index as kernels
 from tritonnet.kernels.arrays import zeros
 from tritonnet.kernels.rows import normal_axis
@@ -124,27 +125,42 @@ def index_select_samples(rand):
 
 
 class Embedding(Op):
-    """Rows of `weight`, (rows, width), at `indices` of any shape; the row padding_idx receives no gradient."""
+    """Rows of `weight`, (rows, width), at `indices` of any shape; the row padding_idx receives no gradient.
 
-    def forward(ctx, indices, weight, padding_idx=None):
+    by_frequency: the gradient of a row is the mean over its occurrences, not the sum.
+    """
+
+    def forward(ctx, indices, weight, padding_idx=None, by_frequency=False):
+        ctx.by_frequency = by_frequency
         ctx.indices, ctx.x_shape, ctx.padding_idx = ctx.save(beside(weight, indices)), weight.shape, padding_idx
         return kernels.take(weight, ctx.indices)
 
+    def occurrences(ctx, like):
+        """How often the row of each index occurs, as it broadcasts over the gradient."""
+        count = zeros(ctx.x_shape[:1], like.dtype, like)
+        kernels.put_into(count, (ctx.indices,), 1, accumulate=True)
+        return kernels.take(count, ctx.indices).reshape(*ctx.indices.shape, 1)
+
     def backward(ctx, dy):
+        if ctx.by_frequency:
+            dy = elementwise.div(dy, ctx.occurrences(dy))
         skip = {} if ctx.padding_idx is None else {"skip": ctx.padding_idx % ctx.x_shape[0]}
         return None, kernels.take_backward(dy, ctx.x_shape, ctx.indices, **skip)
 
     def differentiable_backward(ctx, dy):
+        if ctx.by_frequency:
+            dy = dy / make(ctx.occurrences(dy.array))
         dx = make(zeros(ctx.x_shape, dy.array.dtype, dy.array))
         dx = IndexPut.apply(dx, (ctx.indices,), dy, accumulate=True)
         return None, dx if ctx.padding_idx is None else IndexPut.apply(dx, (np.array([ctx.padding_idx]),), 0)
 
 
-@samples(Embedding, torch=lambda torch, indices, weight, padding_idx=None: torch.nn.functional.embedding(
-    indices, weight, padding_idx))
+@samples(Embedding, torch=lambda torch, indices, weight, padding_idx=None, by_frequency=False:
+         torch.nn.functional.embedding(indices, weight, padding_idx, scale_grad_by_freq=by_frequency))
 def embedding_samples(rand):
     yield Sample(rand.integers(0, 9, (4, 6)), rand(9, 16))                  # repetitions
     yield Sample(rand.integers(0, 3, (40,)), rand(5, 3).T)                  # strides; long runs
     yield Sample(rand.integers(0, 4, (3, 5)), rand(4, 7), padding_idx=2, grad=False)
     yield Sample(rand.integers(0, 4, (0, 5)), rand(4, 7))
+    yield Sample(np.arange(5), rand(6, 3), by_frequency=True)               # each row once: the usual gradient
     yield Sample(rand.integers(4, 6, (3,)), rand(4, 7), raises=IndexError)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from tritonnet.autograd.ops.conv import Conv1d, Conv2d, ConvTranspose2d, Fold, Unfold
-from tritonnet.autograd.ops.matmul import Linear
+from tritonnet.autograd.ops.matmul import Linear, MatMul
 from tritonnet.autograd.ops.shape import Pad
 
 __all__ = ["bilinear", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "fold", "linear", "unfold"]
 
 
 def linear(input, weight, bias=None):
-    """x W^T + b.  input: (…, in).  weight: (out, in) or (in,).  bias: (out,).  Returns (…, out)."""
+    """x W^T + b.  input: (…, in).  weight: (out, in).  bias: (out,).  Returns (…, out).
+
+    With a weight (in,), and then no bias, the result is (…).
+    """
+    if weight.ndim == 1:
+        if bias is not None:
+            raise RuntimeError("linear: a bias needs a weight of two dimensions, got 1-D tensor")
+        return MatMul.apply(input, weight)
     return Linear.apply(input, weight, bias)
 
 

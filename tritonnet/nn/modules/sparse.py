@@ -1,4 +1,4 @@
-"""Embedding: a table of rows looked up by index."""
+"""Embedding: a table of rows looked up by index, one by one or in bags."""
 
 from __future__ import annotations
 
@@ -67,3 +67,43 @@ class Embedding(Module):
         return cls(
             *embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze
         )
+
+
+class EmbeddingBag(Embedding):
+    """Sums, means or maxima of rows of a table, one for each bag of indices; see `functional.embedding_bag`."""
+
+    def __init__(
+        self, num_embeddings, embedding_dim, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode="mean",
+        sparse=False, _weight=None, include_last_offset=False, padding_idx=None, device=None, dtype=None,
+    ):
+        super().__init__(num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
+                         _weight, device=device, dtype=dtype)
+        self.mode, self.include_last_offset = mode, include_last_offset
+
+    def forward(self, input, offsets=None, per_sample_weights=None):
+        return F.embedding_bag(
+            input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.mode, self.sparse,
+            per_sample_weights, self.include_last_offset, self.padding_idx
+        )
+
+    def extra_repr(self):
+        shown = f"{self.num_embeddings}, {self.embedding_dim}"
+        usual = {"max_norm": None, "norm_type": 2, "scale_grad_by_freq": False}
+        for name, default in usual.items():
+            if getattr(self, name) != default:
+                shown += f", {name}={getattr(self, name)}"
+        shown += f", mode={self.mode!r}"
+        return shown if self.padding_idx is None else f"{shown}, padding_idx={self.padding_idx}"
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings, freeze=True, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode="mean", sparse=False,
+        include_last_offset=False, padding_idx=None,
+    ):
+        """An EmbeddingBag over an existing table (number, size); freeze: it is not trained."""
+        if embeddings.ndim != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        made = cls(*embeddings.shape, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings,
+                   include_last_offset, padding_idx)
+        made.weight.requires_grad = not freeze
+        return made

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from tritonnet.tensor.index import assign, elements, keys, order
+from tritonnet.tensor.index import assign, elements, keys, order, reduced
 from tritonnet.tensor.index.elements import *  # noqa: F403
 from tritonnet.tensor.index.order import *  # noqa: F403
+from tritonnet.tensor.index.reduced import *  # noqa: F403
 from tritonnet.tensor.operators import in_place
 
-__all__ = [*order.__all__, *elements.__all__]
+__all__ = [*order.__all__, *elements.__all__, *reduced.__all__]
 
 
 class Index:
-    """Methods of Tensor that read or write by index. What they do is said in keys, assign, elements, order."""
+    """Methods of Tensor that read or write by index. What they do is said in keys, assign, elements, reduced, order."""
 
     __slots__ = ()
 
     __getitem__, __setitem__ = keys.getitem, assign.setitem
 
-    gather, scatter = elements.gather, elements.scatter
-    scatter_add, scatter_reduce = elements.scatter_add, elements.scatter_reduce
+    gather, scatter, scatter_add = elements.gather, reduced.scatter, reduced.scatter_add
+    scatter_reduce, index_reduce, put = reduced.scatter_reduce, reduced.index_reduce, reduced.put
     index_add, index_copy, index_fill = elements.index_add, elements.index_copy, elements.index_fill
     index_select, index_put = elements.index_select, elements.index_put
     masked_fill, masked_scatter, masked_select = elements.masked_fill, elements.masked_scatter, elements.masked_select
@@ -26,6 +27,7 @@ class Index:
     nonzero, argwhere = elements.nonzero, elements.argwhere
 
     scatter_, scatter_add_, scatter_reduce_ = in_place(scatter), in_place(scatter_add), in_place(scatter_reduce)
+    index_reduce_, put_ = in_place(index_reduce), in_place(put)
     index_add_, index_copy_, index_fill_ = in_place(index_add), in_place(index_copy), in_place(index_fill)
     index_put_, masked_fill_, masked_scatter_ = in_place(index_put), in_place(masked_fill), in_place(masked_scatter)
 

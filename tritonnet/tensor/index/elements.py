@@ -11,8 +11,6 @@ from tritonnet.autograd.ops.index import (
     IndexSelect,
     MaskedFill,
     MaskedSelect,
-    Scatter,
-    ScatterAdd,
 )
 from tritonnet.kernels import index as kernels
 from tritonnet.kernels.arrays import is_host
@@ -22,11 +20,11 @@ from tritonnet.tensor.shape.sizes import broadcast
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_fill",
-    "masked_scatter", "masked_select", "nonzero", "scatter", "scatter_add", "scatter_reduce", "take", "take_along_dim",
+    "masked_scatter", "masked_select", "nonzero", "take", "take_along_dim",
 ]
 
 
-def _index(name, index, words="int32/int64"):
+def check_index(name, index, words="int32/int64"):
     """An index tensor of an allowed type, as it is."""
     if not isinstance(index, function.Tensor):
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
@@ -35,14 +33,14 @@ def _index(name, index, words="int32/int64"):
     return index
 
 
-def _vector(name, index):
+def vector(name, index):
     """An index tensor of one dimension."""
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, got shape {list(index.shape)}")
-    return _index(name, index, "int32 or int64").reshape(-1)
+    return check_index(name, index, "int32 or int64").reshape(-1)
 
 
-def _check_rank(name, x, d, index):
+def check_rank(name, x, d, index):
     if index.ndim != x.ndim and max(index.ndim, 1) != max(x.ndim, 1):
         raise RuntimeError(f"{name}: Index tensor must have the same number of dimensions as input tensor, got "
                            f"{index.ndim} and {x.ndim}")
@@ -59,57 +57,15 @@ def gather(input, dim, index, *, sparse_grad=False):
     A bad index raises RuntimeError on the CPU and gives NaN (-1 in integers) on a GPU.
     """
     d = normal_axis(dim, input.ndim)
-    _check_rank("gather", input, d, _index("gather", index))
+    check_rank("gather", input, d, check_index("gather", index))
     if not input.ndim or not index.ndim:
         return Gather.apply(input.reshape(-1), 0, index.reshape(-1)).reshape(index.shape)
     return Gather.apply(input, d, index)
 
 
-def _scattered(op, name, input, dim, index, src):
-    d = normal_axis(dim, input.ndim)
-    _check_rank(name, input, d, _index(name, index))
-    if isinstance(src, function.Tensor):
-        if src.array.dtype != input.array.dtype:
-            raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and "
-                               f"{src.dtype}")
-        if index.numel() and (src.ndim != index.ndim or any(n > m for n, m in zip(index.shape, src.shape))):
-            raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} "
-                               f"apart from dimension {d} and to be no larger size than src {list(src.shape)}")
-    if not index.numel():
-        return input.clone()
-    return op.apply(input, d, index, src)
-
-
-def scatter(input, dim, index, src=None, *, value=None, reduce=None):
-    """A copy with out[index[i][j]][j] = src[i][j] for dim 0, and so on; where the index repeats, the last one stays.
-
-    src: a tensor of input's element type, at least as long as index, or a number. reduce="add": like scatter_add.
-    """
-    src = value if src is None else src
-    if src is None:
-        raise TypeError("scatter() missing 1 required argument: 'src' or 'value'")
-    if reduce not in (None, "add"):
-        raise NotImplementedError(f"scatter: reduce={reduce!r} is not offered, only 'add'")
-    if reduce == "add" and not isinstance(src, function.Tensor):
-        src = input.new_full(index.shape, src)
-    return _scattered(ScatterAdd if reduce else Scatter, "scatter", input, dim, index, src)
-
-
-def scatter_add(input, dim, index, src):
-    """A copy with out[index[i][j]][j] += src[i][j] for dim 0, and so on; repetitions add up in a fixed order."""
-    return _scattered(ScatterAdd, "scatter_add", input, dim, index, src)
-
-
-def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
-    """scatter_add by another name: only reduce="sum" with include_self is offered."""
-    if reduce != "sum" or not include_self:
-        raise NotImplementedError(f"scatter_reduce: reduce={reduce!r}, include_self={include_self} is not offered")
-    return scatter_add(input, dim, index, src)
-
-
 def index_select(input, dim, index):
     """The parts of input at the indices, a vector, along a dimension. A bad index raises IndexError on the CPU."""
-    d, index = normal_axis(dim, input.ndim), _vector("index_select", index)
+    d, index = normal_axis(dim, input.ndim), vector("index_select", index)
     if not input.ndim:
         return IndexSelect.apply(input.reshape(1), 0, index).reshape(())
     return IndexSelect.apply(input, d, index)
@@ -117,7 +73,7 @@ def index_select(input, dim, index):
 
 def _key(input, dim, index, name, error=None):
     """The key that indexes one dimension; `error`: raised for an index that is negative or too large."""
-    d, index = normal_axis(dim, input.ndim), _vector(name, index)
+    d, index = normal_axis(dim, input.ndim), vector(name, index)
     if error is not None and is_host(index.array):
         kernels.check_bounds(index.array, d, input.array.shape[d] if input.ndim else 1, error=error)
     return d, (slice(None),) * d + (index.array,)
@@ -125,26 +81,63 @@ def _key(input, dim, index, name, error=None):
 
 def index_add(input, dim, index, source, *, alpha=1):
     """A copy with alpha * source added at the indices, a vector, along a dimension, in a fixed order."""
+    if not input.ndim:
+        return index_add(input.reshape(1), dim, index, source.reshape(-1), alpha=alpha).reshape(())
     d, key = _key(input, dim, index, "index_add", RuntimeError)
-    if source.shape[d] != index.numel():
+    if (source.shape[d] if source.ndim else 1) != index.numel():
         raise RuntimeError(f"index_add_(): Number of indices ({index.numel()}) should be equal to source.size(dim): "
                            f"({source.shape[d]}), for dim: {d}")
+    if source.dtype is not input.dtype:
+        raise RuntimeError(f"index_add_(): self ({input.dtype}) and source ({source.dtype}) must have the same scalar "
+                           "type")
+    _same_slices(input, d, source, "source tensor shape must match self tensor shape, excluding the specified "
+                 f"dimension. Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}")
     return IndexPut.apply(input, key, source if alpha == 1 else source * alpha, accumulate=True)
+
+
+def _same_slices(input, d, source, message):
+    """Raise unless the shapes agree apart from one dimension."""
+    a, b = input.array.shape, source.array.shape
+    if a[:d] + a[d + 1:] != b[:d] + b[d + 1:]:
+        raise RuntimeError(message)
 
 
 def index_copy(input, dim, index, source):
     """A copy with source written at the indices, a vector, along a dimension; of repeated ones the last stays."""
-    _, key = _key(input, dim, index, "index_copy", IndexError)
+    if not input.ndim:
+        return index_copy(input.reshape(1), dim, index, source.reshape(-1)).reshape(())
+    d, key = _key(input, dim, index, "index_copy", IndexError)
+    if (source.shape[d] if source.ndim else 1) != index.numel():
+        raise IndexError(f"index_copy_(): Number of indices ({index.numel()}) should be equal to source.size(dim) "
+                         f"({source.shape[d] if source.ndim else 1})")
+    if source.dtype is not input.dtype:
+        raise RuntimeError("index_copy_(): self and source expected to have the same dtype, but got (self) "
+                           f"{input.dtype} and (source) {source.dtype}")
+    _same_slices(input, d, source, "index_copy_(): Source/destination tensor must have same slice shapes, got "
+                 f"{list(source.shape)} for {list(input.shape)} at dimension {d}")
     return IndexPut.apply(input, key, source)
 
 
 def index_fill(input, dim, index, value):
     """A copy with value, a number or a tensor without dimensions, at the indices, a vector, along a dimension."""
+    if isinstance(value, function.Tensor) and value.ndim:
+        raise RuntimeError("index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+                           f"{value.ndim} dimension(s).")
+    if not input.ndim:
+        return index_fill(input.reshape(1), dim, index, value).reshape(())
     return IndexPut.apply(input, _key(input, dim, index, "index_fill")[1], value)
 
 
 def index_put(input, indices, values, accumulate=False):
     """A copy with input[indices] = values (or +=); indices: a tuple of tensors of ints or bools."""
+    for i, index in enumerate(indices):
+        if not isinstance(index, function.Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(index).__name__}")
+    if not isinstance(values, function.Tensor):
+        raise TypeError(f"index_put(): argument 'values' (position 2) must be Tensor, not {type(values).__name__}")
+    if values.array.dtype != input.array.dtype:
+        raise RuntimeError("Index put requires the source and destination dtypes match, got "
+                           f"{input.dtype} for the destination and {values.dtype} for the source.")
     return IndexPut.apply(input, tuple(i.array for i in indices), values, accumulate)
 
 
@@ -173,6 +166,9 @@ def masked_scatter(input, mask, source):
     """A copy with the elements of source, in order, where mask is true."""
     shape = broadcast(input.array.shape, mask.array.shape)
     mask = _mask("masked_scatter", mask).expand(shape)
+    if source.dtype is not input.dtype:
+        raise RuntimeError("masked_scatter: expected self and source to have same dtypes but got "
+                           f"{input.dtype} and {source.dtype}")
     count = int(mask.sum().item())
     if source.numel() < count:
         raise RuntimeError(f"masked_scatter: expected at least {count} elements in source, got {source.numel()}")
@@ -181,11 +177,13 @@ def masked_scatter(input, mask, source):
 
 def take(input, index):
     """The elements at the indices of the flattened input, in the shape of index. Negative ones count from the end."""
-    return IndexGet.apply(input.reshape(-1), (_index("take", index, "long").array,))
+    return IndexGet.apply(input.reshape(-1), (check_index("take", index, "long").array,))
 
 
 def take_along_dim(input, indices, dim=None):
     """gather, with input and indices broadcast along the other dimensions; flattened if dim is None."""
+    if indices.array.dtype != int64:
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     if input.ndim != indices.ndim:
