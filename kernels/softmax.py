@@ -21,6 +21,7 @@ from tritonnet.kernels.rows import TILES, normal_axis, rows_of, tile_of, walk
 from tritonnet.kernels.runtime.host import PIECE, parallel
 
 SMALL = 1 << 12  # elements up to which a mirror makes as few calls as will do
+TINY, HUGE = 1e-4, 1e30  # sums of exp(x) between which no term that counts has under- or overflown in float32
 
 
 # --- mirror ---
@@ -34,7 +35,7 @@ def host_rows(x, axis):
 
 def row_sums(x):
     """Sums along axis 1, kept: by BLAS where the axis lies densely."""
-    return (x @ np.ones(x.shape[1], x.dtype))[:, None] if x.ndim == 2 else x.sum(axis=1, keepdims=True)
+    return x.dot(np.ones(x.shape[1], x.dtype))[:, None] if x.ndim == 2 else x.sum(axis=1, keepdims=True)
 
 
 def _dot(x, y):
@@ -66,6 +67,21 @@ def _small_backward(dy, y, axis, log):
     return np.subtract(d, y * np.add.reduce(d, axis=axis, keepdims=True), d)
 
 
+def _part(v, e):
+    """Softmax of rows into e: without the maxima where sums of exp(v) turn out to be neither huge nor tiny."""
+    total = row_sums(np.exp(v, out=e))
+    if not (total.min() > TINY and total.max() < HUGE):  # also where one is NaN
+        np.subtract(v, v.max(axis=1, keepdims=True), out=e)
+        total = row_sums(np.exp(e, out=e))
+    e *= 1 / total
+
+
+def _log_part(v, e):
+    """Its logarithm."""
+    np.subtract(v, v.max(axis=1, keepdims=True), out=e)
+    e -= np.log(row_sums(np.exp(e, out=empty(e.shape, e.dtype, e))))
+
+
 def softmax_mirror(x, axis=-1, log=False):
     axis, acc = normal_axis(axis, x.ndim), accumulator(x.dtype)
     if 0 < x.size <= SMALL and x.dtype is acc and x.ndim and x.flags.c_contiguous:
@@ -76,18 +92,12 @@ def softmax_mirror(x, axis=-1, log=False):
     source, target = host_rows(x, axis), host_rows(y, axis)
 
     def part(i, j):
-        v = source[i:j] if x.dtype == acc else source[i:j].astype(acc)
-        e = target[i:j] if x.dtype == acc else v
-        np.subtract(v, v.max(axis=1, keepdims=True), out=e)
-        if log:
-            e -= np.log(row_sums(np.exp(e)))
-        else:
-            np.exp(e, out=e)
-            e *= 1 / row_sums(e)
+        v, e = source[i:j], target[i:j] if x.dtype == acc else np.empty((j - i, *source.shape[1:]), acc)
+        (_log_part if log else _part)(v if x.dtype == acc else v.astype(acc), e)
         if x.dtype != acc:
             target[i:j] = e
 
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as documented
+    with np.errstate(all="ignore"):  # inf - inf is NaN, as documented
         _pieces(part, source)
     return y
 
@@ -105,18 +115,18 @@ def softmax_backward_mirror(dy, y, axis=-1, log=False):
         g, p = gradient[i:j], result[i:j]
         if y.dtype != acc:
             g, p = g.astype(acc), p.astype(acc)
-        d = target[i:j] if y.dtype == acc else g
+        d = target[i:j] if y.dtype == acc else np.empty(g.shape, acc)
         if log:
-            e = np.exp(p)
-            e *= row_sums(g)
-            np.subtract(g, e, out=d)
+            np.exp(p, out=d)
+            d *= -row_sums(g)
+            d += g
         else:
             np.subtract(g, _dot(g, p), out=d)
             d *= p
         if y.dtype != acc:
             target[i:j] = d
 
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         _pieces(part, target)
     return dx
 

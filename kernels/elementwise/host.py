@@ -15,10 +15,13 @@ from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.elementwise.expression import Program, Ref
 from tritonnet.kernels.elementwise.layout import broadcast, memory_order, steps
 from tritonnet.kernels.elementwise.numpy_functions import CAREFUL, FUNCTIONS
+from tritonnet.kernels.elementwise.special import gelu_with_slope32
 from tritonnet.kernels.runtime import host
 
 SMALL = 1 << 17  # bytes: what malloc takes from its heap
+LONG = 8  # steps
 NOTHING = contextlib.nullcontext()
+FUSED = {"gelu_with_slope": gelu_with_slope32}  # f(x, *results) for float32, in fewer passes
 
 
 def expression_lines(text, result) -> list[str]:
@@ -33,6 +36,15 @@ def body(program: Program, in_place: bool):
 
     in_place: a result shares memory with an input, so it is only written by its own last step.
     """
+    if program.name in FUSED:
+        fused, general = FUSED[program.name], written_out(program, in_place)
+        return lambda dtype, *arrays: (fused(arrays[-1], *arrays[:-1]) if dtype == np.float32 else
+                                       general(dtype, *arrays))
+    return written_out(program, in_place)
+
+
+def written_out(program, in_place):
+    """The same, made from the steps."""
     steps, buffers = program.steps, Buffers(program, in_place)
     lines = []
     for i, step in enumerate(steps):
@@ -177,10 +189,15 @@ def _run_dense(program, dtype, outs, operands, params, same, in_place):
         def part(i, j):
             run(dtype, *[a[i:j] if c else a for a, c in zip(arguments, cut)], *params)
 
-        host.parallel(part, n, size, max(1, host.PIECE * n // size) if len(program.steps) > 1 else None)
+        host.parallel(part, n, size, _piece(program, n, size) if len(program.steps) > 1 else None)
         return True
     except RuntimeWarning:  # only where warnings are errors
         return False
+
+
+def _piece(program, n, size):
+    """How many of the n to take at once: the longer the chain, the more it matters that all stays in the cache."""
+    return (host.PIECE if len(program.steps) < LONG else host.PIECE // 2) * n // size
 
 
 @functools.cache
@@ -241,7 +258,7 @@ def evaluate(program, operands, params, compute, shape, outs):
 
     several = len(program.steps) > 1 or any(a.dtype != compute for a in arrays)
     with np.errstate(all="ignore"):
-        host.parallel(part, n, size, max(1, host.PIECE * n // size) if several else None)
+        host.parallel(part, n, size, _piece(program, n, size) if several else None)
 
 
 def _booleans(program):

@@ -1,9 +1,9 @@
 """The mirrors of `norm.row`, on (samples, cols) if there is one group, else on (samples, groups, cols).
 
-NumPy takes two to three times as long for a column or a row that is broadcast as for a whole matrix. So for big arrays
-with one group whatever has to be broadcast is multiplied out by BLAS: two columns @ two rows (of one alone NumPy makes
-loops of its own, ten times as slow). That needs x itself in place of x - mean; rows whose mean is far from zero would
-lose digits and take the longer way, as does group norm.
+NumPy takes two to three times as long for a column or a row that is broadcast as for a whole matrix, and every call
+costs, above all beside another thread. So for big arrays with one group BLAS broadcasts: a column times a row is added
+by `add_outer`, or multiplied out. That needs x itself in place of x - mean; rows whose mean is far from zero would lose
+digits and take the longer way, as does group norm.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from tritonnet.kernels.arrays import empty
 from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.runtime.blas import add_outer
 from tritonnet.kernels.runtime.host import PIECE, parallel
 
 SMALL = 1 << 15  # elements below which the calls cost more than the passes
@@ -42,18 +43,11 @@ def _mean_of_products(x, y):
     return np.vecdot(x, y)[..., None] / x.dtype.type(x.shape[-1])
 
 
-def _beside(a, b):
-    """Two columns, the second one number."""
-    two = np.empty((len(a), 2), a.dtype)
-    two[:, :1], two[:, 1] = a, b
-    return two
-
-
-def _below(a, b):
-    """Two rows, the second perhaps one number."""
-    two = np.empty((2, len(a)), a.dtype)
-    two[0], two[1] = a, b
-    return two
+def _filled(out, column, row):
+    """column row' into `out`; of one column alone NumPy makes loops of its own, ten times as slow as BLAS."""
+    two, below = np.zeros((len(out), 2), out.dtype), np.zeros((2, len(row)), out.dtype)
+    two[:, :1], below[0] = column, row
+    return np.matmul(two, below, out=out)
 
 
 def _far(mean, variance):
@@ -75,13 +69,15 @@ def _broadcast(v, w, b, mean, rstd, eps, out):
         out += b
 
 
-def _multiplied_out(v, scale, shift, mean, rstd, variance, eps, out):
-    """The same for (samples, cols): y = x (rstd w) + (-mean rstd, 1) (w, b).  scale: (w, 0); shift: (w, b), or None."""
+def _multiplied_out(v, w, b, mean, rstd, variance, eps, out):
+    """The same for (samples, cols): y = x (rstd w') - (mean rstd) w' + 1 b'.  w: a row."""
     np.divide(1, np.sqrt(variance + rstd.dtype.type(eps)), out=rstd)
-    s = empty(v.shape, v.dtype)
-    np.multiply(v, np.matmul(_beside(rstd, 0), scale, out=s), out=out)
-    if shift is not None:
-        np.add(out, np.matmul(_beside(0 * rstd if mean is None else -mean * rstd, 1), shift, out=s), out=out)
+    _filled(out, rstd, w)
+    out *= v
+    if mean is not None:
+        add_outer(out, -mean * rstd, w)
+    if b is not None:
+        add_outer(out, np.ones(len(out), out.dtype), b)
 
 
 def norm_rows_mirror(x, w, b, eps, span=1, center=True):
@@ -91,8 +87,7 @@ def norm_rows_mirror(x, w, b, eps, span=1, center=True):
     mean, rstd = (np.empty((*source.shape[:-1], 1), acc) if kept else None for kept in (center, True))
     quick = source.ndim == 2 and x.size >= SMALL
     if quick:
-        row = np.ones(x.shape[2], acc) if w is None else w
-        scale, shift = _below(row, 0), None if b is None and not center else _below(row, 0 if b is None else b)
+        row, level = np.ones(x.shape[2], acc) if w is None else np.array(w), b if b is None else np.array(b)
 
     def part(i, j):
         v = source[i:j].astype(acc, copy=False)
@@ -104,12 +99,12 @@ def norm_rows_mirror(x, w, b, eps, span=1, center=True):
         if not quick or center and _far(m, variance):
             _broadcast(v, w, b, m, rstd[i:j], eps, out)
         else:
-            _multiplied_out(v, scale, shift, m, rstd[i:j], variance, eps, out)
+            _multiplied_out(v, row, level, m, rstd[i:j], variance, eps, out)
         if x.dtype != acc:
             y[i:j] = out
 
     if x.size:
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             parallel(part, len(x), x.size, piece=PIECE * len(x) // x.size, uses_blas=True)
     return y.reshape(x.shape), mean, rstd
 
@@ -131,32 +126,34 @@ def _broadcast_backward(g, v, w, mean, rstd, wants, out):
 
 
 def _multiplied_out_backward(g, v, w, mean, rstd, wants, out):
-    """The same for (samples, cols): with t = dy (rstd w), dx = t + (q, r) (x, 1).
+    """The same for (samples, cols): dx = dy (rstd w') + x (q 1') + r 1'.
 
-    along = mean(t (x - mean)),  q = -rstd^2 along,  r = -mean(t) - q mean
+    along = rstd mean(dy x w) - mean level,  level = rstd mean(dy w),  q = -rstd^2 along,  r = -level - q mean
     """
     dw = db = None
-    s = empty(v.shape, v.dtype)
+    s = np.multiply(g, v, out=empty(v.shape, v.dtype, v))
     if wants[1]:
-        np.multiply(g, v, out=s)
-        dw = (rstd.T @ s)[0]
-    if wants[2] or wants[1] and mean is not None:
-        sums = _beside(0 * rstd if mean is None else rstd * mean, 1).T @ g
-        db = sums[1] if wants[2] else None
-        if wants[1] and mean is not None:
-            dw -= sums[0]
-    if wants[0]:
-        ones = _below(np.ones(v.shape[1], v.dtype), 0)
-        np.matmul(_beside(rstd, 0), ones if w is None else _below(w, 0), out=s)
-        t = np.multiply(g, s, out=out)
-        along = _mean_of_products(t, v)
+        dw = rstd[:, 0] @ s
         if mean is not None:
-            level = _mean(t)
+            dw -= (rstd * mean)[:, 0] @ g
+    if wants[2]:
+        db = _over_samples(g)
+    if wants[0]:
+        ones = np.ones(v.shape[1], v.dtype)
+        row = ones if w is None else w
+        shares = row / v.dtype.type(len(row))
+        along = rstd * (s @ shares)[:, None]
+        if mean is not None:
+            level = rstd * (g @ shares)[:, None]
             along -= mean * level
         q = -rstd * rstd * along
-        t += np.multiply(v, np.matmul(_beside(q, 0), ones, out=s), out=s)
+        _filled(out, rstd, row)
+        out *= g
+        _filled(s, q, ones)
+        s *= v
+        out += s
         if mean is not None:
-            t += np.matmul(_beside(-level - q * mean, 0), ones, out=s)
+            add_outer(out, -level - q * mean, ones)
     return dw, db
 
 
@@ -176,7 +173,7 @@ def norm_rows_backward_mirror(dy, x, w, mean, rstd, span, wants, dtype):
             dx[i:j] = out
 
     if x.size:
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             parallel(part, len(x), x.size, piece=PIECE * len(x) // x.size, uses_blas=True)
     sums.sort(key=lambda piece: piece[0])
     dw, db = (sum((piece[k] for piece in sums), np.zeros(source.shape[1:], acc)).reshape(-1, span).sum(axis=1).astype(

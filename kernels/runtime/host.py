@@ -9,9 +9,7 @@ split loop beside them starves: so inside a split, and for some products after o
 """
 from __future__ import annotations
 
-import contextlib
 import contextvars
-import ctypes
 import math
 import os
 import sys
@@ -19,9 +17,12 @@ import threading
 
 import numpy as np
 
+from tritonnet.kernels.runtime.blas import blas, fresh_lock
+
 SMALL = 1 << 16          # bytes below which malloc is fast enough
 SPLIT = 1 << 17          # elements below which handing over work costs more than it gains
 PIECE = 1 << 17          # elements per call in chains of passes: the operands stay in the cache
+TOGETHER = 2             # times as many where threads run side by side: after each call they may wait for the GIL
 ALIGN = 64               # bytes: a cache line, and the widest vector
 
 
@@ -105,64 +106,6 @@ def empty(shape, dtype):
     if fill is not None and nbytes:
         array.reshape(-1).view(np.uint8).fill(fill)
     return array
-
-
-# --- BLAS ---
-
-class Blas:
-    """The thread count of the BLAS that NumPy uses, where it is an OpenBLAS that can be told (`known`)."""
-
-    def __init__(self):
-        self.users, self.saved, self.lock = 0, 1, threading.Lock()
-        self.get, self.set = self._find()
-        self.known = self.set is not None
-
-    @staticmethod
-    def _find():
-        """OpenBLAS's get and set functions, or (None, None)."""
-        import glob
-
-        here = os.path.dirname(np.__file__)
-        files = [f for folder in (here + ".libs", os.path.join(here, ".dylibs"), os.path.join(here, ".libs"))
-                 for f in glob.glob(os.path.join(glob.escape(folder), "*openblas*"))]
-        with contextlib.suppress(OSError), open("/proc/self/maps") as maps:     # NumPy built against a system library
-            files += sorted({line.split()[-1] for line in maps if "openblas" in line})
-        for file in files:
-            with contextlib.suppress(OSError):
-                library = ctypes.CDLL(file)
-                for name in ("scipy_openblas_%s_num_threads64_", "scipy_openblas_%s_num_threads",
-                             "openblas_%s_num_threads64_", "openblas_%s_num_threads"):
-                    if hasattr(library, name % "set"):
-                        get, set = getattr(library, name % "get"), getattr(library, name % "set")
-                        get.restype, get.argtypes, set.restype, set.argtypes = ctypes.c_int, (), None, (ctypes.c_int,)
-                        return get, set
-        return None, None
-
-    def __enter__(self):
-        """One thread from here on; several callers may overlap, the last to leave restores the count."""
-        with self.lock:
-            if self.users == 0:
-                self.saved = self.get()
-                if self.saved != 1:
-                    self.set(1)
-            self.users += 1
-
-    def __exit__(self, *exception):
-        with self.lock:
-            self.users -= 1
-            if self.users == 0 and self.saved != 1:
-                self.set(self.saved)
-
-
-_blas: Blas | None = None
-
-
-def blas():
-    """The one `Blas`, found at the first call. `with blas(): …` runs it on one thread (only if `blas().known`)."""
-    global _blas
-    if _blas is None:
-        _blas = Blas()
-    return _blas
 
 
 # --- threads ---
@@ -252,17 +195,16 @@ def parallel(fn, n, work, piece=None, uses_blas=False):
     """Call fn(i, j) over parts of range(n), at the same time in several threads where it pays.
 
     work: elements that all of it touches (for products: multiply-adds / 200); under `SPLIT` nothing is split.
-    piece: cut each thread's part further into calls of at most so many of the n, for chains of passes that should stay
+    piece: cut each thread's part further into calls of about so many of the n, for chains of passes that should stay
     in the cache.  uses_blas: fn multiplies matrices; BLAS has one thread meanwhile, and where it cannot be told so
     nothing is split.
     Parts run in any order and must not overlap in what they write. A second caller, or a call from inside, runs alone.
     """
-    if piece is not None:
-        fn = _in_pieces(fn, max(1, piece))
     parts = min(_team.threads, n, 2 * work // SPLIT)
     if parts < 2 or uses_blas and not blas().known or not _team.busy.acquire(blocking=False):
-        fn(0, n)
+        _in_pieces(fn, piece)(0, n)
         return
+    fn = _in_pieces(fn, piece and piece * TOGETHER)
     try:
         _team.recent = 256
         bounds = [n * k // parts for k in range(parts + 1)]
@@ -276,10 +218,14 @@ def parallel(fn, n, work, piece=None, uses_blas=False):
 
 
 def _in_pieces(fn, piece):
-    """fn over pieces of its range."""
+    """fn over pieces of its range, of one size or nearly."""
+    if piece is None:
+        return fn
+
     def pieces(i, j):
-        for k in range(i, j, piece):
-            fn(k, min(k + piece, j))
+        count = max(1, -(-(j - i) // max(1, piece)))
+        for k in range(count):
+            fn(i + (j - i) * k // count, i + (j - i) * (k + 1) // count)
     return pieces
 
 
@@ -296,8 +242,7 @@ def _after_fork():
     global _team
     _team = Team(_team.threads)
     pool.lock = threading.Lock()
-    if _blas is not None:
-        _blas.lock, _blas.users = threading.Lock(), 0
+    fresh_lock()
 
 
 if hasattr(os, "register_at_fork"):                      # not on Windows
