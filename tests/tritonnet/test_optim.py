@@ -15,6 +15,10 @@ CASES = [
     ("Adam", {}), ("Adam", dict(amsgrad=True, weight_decay=0.1, betas=(0.5, 0.9))), ("AdamW", dict(maximize=True)),
     ("RMSprop", {}), ("RMSprop", dict(centered=True, momentum=0.5, weight_decay=0.1)),
     ("Adagrad", dict(lr_decay=0.1, initial_accumulator_value=0.5)), ("Adadelta", dict(rho=0.8)),
+    ("Adamax", {}), ("Adamax", dict(weight_decay=0.1, maximize=True)), ("NAdam", {}),
+    ("NAdam", dict(weight_decay=0.1, decoupled_weight_decay=True)), ("RAdam", dict(betas=(0.9, 0.9))),
+    ("RAdam", dict(weight_decay=0.1, decoupled_weight_decay=True)), ("Rprop", {}),
+    ("Rprop", dict(etas=(0.3, 1.5), step_sizes=(1e-3, 0.1))), ("ASGD", {}), ("ASGD", dict(t0=3, lambd=0.01)),
 ]
 IDS = [f"{name}-{'-'.join(kw) or 'defaults'}" for name, kw in CASES]
 
@@ -123,6 +127,10 @@ P = lambda: tn.ones(2, requires_grad=True)
     (lambda: tn.optim.SGD([P()], lr=-1), ValueError, "Invalid learning rate: -1"),
     (lambda: tn.optim.SGD([P()], lr=0.1, nesterov=True), ValueError, "Nesterov"),
     (lambda: tn.optim.Adam([P()], betas=(1.0, 0.9)), ValueError, "beta parameter at index 0: 1.0"),
+    (lambda: tn.optim.Adamax([P()], betas=(0.9, 1.0)), ValueError, "beta parameter at index 1: 1.0"),
+    (lambda: tn.optim.Rprop([P()], etas=(1.0, 1.2)), ValueError, "Invalid eta values: 1.0, 1.2"),
+    (lambda: tn.optim.LBFGS([{"params": [P()]}, {"params": [P()]}]), ValueError, "parameter groups"),
+    (lambda: tn.optim.LBFGS([P()], line_search_fn="weak"), RuntimeError, "strong_wolfe"),
     (lambda: tn.optim.Adam(["x"]), TypeError, "one of the params is str"),
     (lambda: tn.optim.Adam([P() * 2]), ValueError, "non-leaf"),
     (lambda: tn.optim.Adam([p := P(), p]), ValueError, "duplicate"),

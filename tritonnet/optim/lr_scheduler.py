@@ -15,7 +15,7 @@ from tritonnet.optim.optimizer import Optimizer
 
 __all__ = [
     "LRScheduler", "LambdaLR", "MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR",
-    "PolynomialLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "OneCycleLR", "ReduceLROnPlateau",
+    "PolynomialLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "ReduceLROnPlateau",
     "SequentialLR", "ChainedScheduler",
 ]
 
@@ -280,5 +280,25 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._set(self.get_lr())
 
 
+def each_group(optimizer, value, name):
+    """One value per parameter group: the same for all, or a list."""
+    n = len(optimizer.param_groups)
+    if not isinstance(value, (list, tuple)):
+        return [value] * n
+    if len(value) != n:
+        raise ValueError(f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
+                         f"param_groups has {n}.")
+    return list(value)
+
+
+def set_momentum(group, value):
+    """Set the momentum of a group, or the first of its betas."""
+    if "betas" in group:
+        group["betas"] = (value, *group["betas"][1:])
+    else:
+        group["momentum"] = value
+
+
 from tritonnet.optim.composed import ChainedScheduler, ReduceLROnPlateau, SequentialLR  # noqa: E402  (they extend LRScheduler)
+from tritonnet.optim.cyclic import CyclicLR  # noqa: E402
 from tritonnet.optim.one_cycle import OneCycleLR  # noqa: E402

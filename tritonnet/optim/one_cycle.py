@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tritonnet.optim.lr_scheduler import LRScheduler
+from tritonnet.optim.lr_scheduler import LRScheduler, each_group, set_momentum
 
 
 def cosine(start, end, part):
@@ -47,34 +47,18 @@ class OneCycleLR(LRScheduler):
             else [(last, "max_lr", "min_lr", "base_momentum", "max_momentum")])
         groups = optimizer.param_groups
         if last_epoch == -1:
-            for group, highest in zip(groups, self._each(optimizer, max_lr, "max_lr")):
+            for group, highest in zip(groups, each_group(optimizer, max_lr, "max_lr")):
                 group["initial_lr"] = highest / div_factor
                 group["max_lr"], group["min_lr"] = highest, group["initial_lr"] / final_div_factor
         if cycle_momentum:
             if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
                 raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
             if last_epoch == -1:
-                for group, high, low in zip(groups, self._each(optimizer, max_momentum, "max_momentum"),
-                                            self._each(optimizer, base_momentum, "base_momentum")):
-                    self._momentum(group, high)
+                for group, high, low in zip(groups, each_group(optimizer, max_momentum, "max_momentum"),
+                                            each_group(optimizer, base_momentum, "base_momentum")):
+                    set_momentum(group, high)
                     group["max_momentum"], group["base_momentum"] = high, low
         super().__init__(optimizer, last_epoch)
-
-    @staticmethod
-    def _each(optimizer, value, name):
-        n = len(optimizer.param_groups)
-        if not isinstance(value, (list, tuple)):
-            return [value] * n
-        if len(value) != n:
-            raise ValueError(f"{name}: expected {n} values, one per parameter group, got {len(value)}")
-        return list(value)
-
-    @staticmethod
-    def _momentum(group, value):
-        if "betas" in group:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def get_lr(self):
         step = self.last_epoch
@@ -91,5 +75,5 @@ class OneCycleLR(LRScheduler):
         for group in self.optimizer.param_groups:
             rates.append(anneal(group[low], group[high], part))
             if self.cycle_momentum:
-                self._momentum(group, anneal(group[momentum], group[momentum_after], part))
+                set_momentum(group, anneal(group[momentum], group[momentum_after], part))
         return rates
