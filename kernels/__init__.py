@@ -7,8 +7,16 @@ if __name__ != "tritonnet.kernels":
     )
 
 
-def interpret(kernel, grid, *args, **options):
-    """Run one Triton kernel on NumPy arrays, bounds-checked: see `tritonnet.kernels.runtime.interpret`."""
-    from tritonnet.kernels.runtime.interpret import interpret  # imports triton: only when asked for
+_LAZY = {  # name -> module: these import triton, so only when asked for
+    "Stepper": "lab.stepper", "Trace": "lab.traces", "interpret": "lab.interpreting",
+    "log_launches": "runtime.launch_log", "step": "lab.stepper", "uninitialised": "runtime.interpret.fresh",
+}
 
-    return interpret(kernel, grid, *args, **options)
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return value

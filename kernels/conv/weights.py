@@ -79,10 +79,11 @@ def sum_parts_kernel(parts, dw, db, n, weights, splits, ACC: tl.constexpr, ROWS:
     """
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     total = tl.zeros((ROWS, BLOCK), dtype=ACC)
+    end = weights if db is None else n  # db's part is not written where it is not asked for
     for first in range(0, splits, ROWS):
         row = first + tl.arange(0, ROWS)
         total += tl.load(parts + row.to(tl.int64)[:, None] * n + at[None, :],
-                         mask=(row < splits)[:, None] & (at < n)[None, :], other=0.0)
+                         mask=(row < splits)[:, None] & (at < end)[None, :], other=0.0)
     total = tl.sum(total, axis=0)
     tl.store(dw + at, total.to(dw.dtype.element_ty), mask=at < weights)
     if db is not None:

@@ -17,9 +17,11 @@ from tritonnet.kernels.runtime.errors import DeviceError, NoDevice
 class Simulated:
     """A number of simulated devices, alike."""
 
-    def __init__(self, devices=1, own_blocks=False, driver=None, **options):
+    def __init__(self, devices=1, own_blocks=False, driver=None, check=None, **options):
         from tritonnet.kernels.runtime.simulation import SimulatedDriver
 
+        if check or (check is None and driver is None and checks_requested()):
+            own_blocks, options = True, {"track_writes": True, "races": True} | options
         driver = driver or SimulatedDriver
         self.devices = [Device(driver(ordinal=i, **options), own_blocks) for i in range(devices)]
 
@@ -66,6 +68,11 @@ def simulation_requested() -> bool:
     return os.environ.get("TRITONNET_SIMULATE", "0") not in ("", "0")
 
 
+def checks_requested() -> bool:
+    """Whether TRITONNET_CHECK asks simulated devices to check all they can."""
+    return os.environ.get("TRITONNET_CHECK", "0") not in ("", "0")
+
+
 def backend():
     """Where devices come from now."""
     global _base
@@ -79,13 +86,15 @@ def backend():
 
 
 @contextlib.contextmanager
-def simulated(devices=1, own_blocks=False, **options):
+def simulated(devices=1, own_blocks=False, check=None, **options):
     """Simulated devices in place of the machine's, for the whole process, meanwhile; gives the first.
 
-    own_blocks: no caching of memory, so that every overrun and use after free is found. driver: another class, such
-    as `simulation.DryDriver`. More options: `simulation.SimulatedDriver`.
+    own_blocks: no caching of memory, so that every overrun and use after free is found. check: that, and reading memory
+    that nobody wrote, races between the programs of a launch and misaligned addresses raise; slower, and on by default
+    where TRITONNET_CHECK=1. driver: another class, such as `simulation.DryDriver`. More options:
+    `simulation.SimulatedDriver`.
     """
-    here = Simulated(devices, own_blocks, **options)
+    here = Simulated(devices, own_blocks, check=check, **options)
     before = getattr(_current, "index", 0)
     _stack.append(here)
     _current.index = 0

@@ -31,3 +31,15 @@ class UseAfterFree(OutOfBounds):
 
 class Uninitialised(OutOfBounds):
     """A kernel read memory that nobody had written (only with track_writes)."""
+
+
+class Misaligned(DeviceError):
+    """A kernel touched an address that is no multiple of the size of what it loads or stores (only when checking)."""
+
+
+class Race(DeviceError):
+    """Two programs, or two lanes of a store, touch an element in an order left to chance (only when checking)."""
+
+
+class Undefined(DeviceError):
+    """What a kernel stores depends on lanes that a load masked off without `other` (only when checking)."""

@@ -11,6 +11,7 @@ import triton.language as tl
 from triton.runtime import interpreter as stock
 
 from tritonnet.kernels.runtime.interpret.element_types import NUMPY_LACKS, np_dtype
+from tritonnet.kernels.runtime.interpret.places import here as line_of_kernel
 
 DOT_PRECISIONS = ("tf32", "tf32x3", "ieee", "bf16x3", "bf16x6")
 
@@ -43,7 +44,7 @@ class Builder(stock.InterpreterBuilder):
     def create_masked_load(self, ptrs, mask, other, *_):
         ty = ptrs.get_element_ty()
         dtype = np_dtype(ty)
-        other = np.zeros((), dtype) if other is None else other.data.astype(dtype, copy=False)
+        other = self.memory.undefined(dtype) if other is None else other.data.astype(dtype, copy=False)
         return stock.TensorHandle(self.memory.load(ptrs.data, np.asarray(mask.data), other, dtype), ty)
 
     def create_masked_store(self, ptrs, value, mask, *_):
@@ -54,12 +55,18 @@ class Builder(stock.InterpreterBuilder):
         if val.data.dtype in NUMPY_LACKS:
             raise NotImplementedError(f"atomics on {val.dtype} cannot be interpreted")
         real = self.memory.translate(ptr.data, np.asarray(mask.data), val.data.dtype.itemsize, "atomic")
-        return super().create_atomic_rmw(op, stock.TensorHandle(real, ptr.dtype), val, mask, sem, scope)
+        old = super().create_atomic_rmw(op, stock.TensorHandle(real, ptr.dtype), val, mask, sem, scope)
+        if self.memory.watchers:
+            self.memory.tell("atomic", mask.data, val.data, sem.name.lower())
+        return old
 
     def create_atomic_cas(self, ptr, cmp, val, sem, scope):
         everywhere = np.ones(ptr.data.shape, bool)
         real = self.memory.translate(ptr.data, everywhere, val.data.dtype.itemsize, "atomic")
-        return super().create_atomic_cas(stock.TensorHandle(real, ptr.dtype), cmp, val, sem, scope)
+        old = super().create_atomic_cas(stock.TensorHandle(real, ptr.dtype), cmp, val, sem, scope)
+        if self.memory.watchers:
+            self.memory.tell("atomic", everywhere, val.data, sem.name.lower())
+        return old
 
     # casts: ml_dtypes rounds to nearest even; the stock code truncates or rounds half up
 
@@ -85,7 +92,11 @@ class Builder(stock.InterpreterBuilder):
         x, y = a.data.astype(wide), b.data.astype(wide)  # astype first: matmul(..., dtype=) would not use BLAS
         if self.emulate_tf32 and a.dtype.scalar == tl.float32 and input_precision == stock._ir.INPUT_PRECISION.TF32:
             x, y = round_to_tf32(x), round_to_tf32(y)
-        return stock.TensorHandle((x @ y + d.data).astype(d.data.dtype, copy=False), d.dtype.scalar)
+        result = (x @ y + d.data).astype(d.data.dtype, copy=False)
+        if self.memory.watchers:
+            for watcher in self.memory.watchers:
+                watcher.dot(self.grid_idx, line_of_kernel(), a.data, b.data, d.data, result)
+        return stock.TensorHandle(result, d.dtype.scalar)
 
     def create_extern_elementwise(self, library, path, symbol, *_):
         raise NotImplementedError(f"{symbol} has no NumPy counterpart here; add it to runtime/interpret/libdevice.py")

@@ -49,6 +49,8 @@ def _changes(twins):
     scope.set_attr(stock.ReduceOps, "generic_reduce", reductions.reduce)
     scope.set_attr(stock.ReduceOps, "min_max", reductions.min_max)
     scope.set_attr(stock.ScanOps, "generic_scan", reductions.scan)
+    for ops, kind in ((stock.ReduceOps, "reduce"), (stock.ScanOps, "scan")):
+        scope.set_attr(ops, "apply", reductions.watched(ops.apply, kind, twins.builder))
     scope.set_attr(JITFunction, "__call__", lambda fn, *args, **kwargs: twins.of(fn)(*args, **kwargs))
     for name, member in list(vars(tl.tensor).items()):  # x.sum() finds a JITFunction, which does not bind x
         if isinstance(member, JITFunction):

@@ -3,7 +3,7 @@
 It is driven like a GPU: the dispatcher specialises and packs, and the packed block is decoded again here, so a wrong
 type, order or alignment shows. Addresses may be stored in device memory. Graphs keep the arguments of their
 launches, not the contents of memory. Streams all run in the order in which they were called. Not simulated: races
-between streams or programs, asynchronous errors, time.
+between streams, asynchronous errors, time.
 """
 
 from __future__ import annotations
@@ -47,17 +47,20 @@ class SimulatedDriver(CaptureGuard):
     """A device in host memory.
 
     memory: bytes. arch: what compile=True compiles each specialisation for. execute=False: a dry run, launches and
-    bytes are counted at full size, nothing is computed. track_writes: reading what nobody wrote raises. lazy: all work
-    is put off until something waits for it, which finds a missing wait. `fail_in["alloc" | "launch" | "replay"] = k`
+    bytes are counted at full size, nothing is computed. track_writes: reading what nobody wrote raises. races: so do
+    programs of a launch that race (Race), and misaligned addresses. lazy: all work is put off until something waits for
+    it, which finds a missing wait. `fail_in["alloc" | "launch" | "replay"] = k`
     makes the k-th call from now fail. `counts` and `log` tell what happened.
     """
 
     simulated = True
 
-    def __init__(self, ordinal=0, memory=1 << 40, arch=90, compile=False, execute=True, track_writes=False, lazy=False):
+    def __init__(self, ordinal=0, memory=1 << 40, arch=90, compile=False, execute=True, track_writes=False, lazy=False,
+                 races=False):
         self.ordinal, self.target, self.stream = ordinal, Target("cuda", arch), "the simulated stream"
         self.properties = Properties("simulated", divmod(arch, 10), 4, memory, 232448)
         self.memory, self.compile, self.execute, self.lazy = memory, compile, execute, lazy
+        self.races = races
         self.heap = Heap(track_writes, ordinal)
         self.streams = [self.stream]
         self.queue, self.graph = [], None  # operations put off; operations being captured
@@ -164,7 +167,7 @@ class SimulatedDriver(CaptureGuard):
             return
         self._count("launch", LaunchFailed)
         grid, values = (x, y, z), function.decode(params)  # now: the caller may reuse the block at once
-        self._submit(Operation(function.name, grid, lambda: function.interpret(grid, values, self.heap)))
+        self._submit(Operation(function.name, grid, lambda: function.interpret(grid, values, self.heap, self.races)))
 
     def prepared(self, *args):
         return lambda: self.launch(*args)  # which raises itself

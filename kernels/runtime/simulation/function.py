@@ -32,8 +32,8 @@ class Function:
             raise DeviceError(f"{self.name}: scratch pointers are not null")
         return values
 
-    def interpret(self, grid, values, heap):
-        """Run the programs of a grid on the memory of a device."""
+    def interpret(self, grid, values, heap, races=False):
+        """Run the programs of a grid on the memory of a device. races: raise Race where programs race."""
         import triton.language as tl
 
         from tritonnet.kernels.runtime.interpret import BY_SIGNATURE, run, scalar
@@ -43,4 +43,9 @@ class Function:
                 for name, ty, _ in self.params}
         pointers = {name: values[name] for name, ty, _ in self.params if ty[0] == "*"}
         constants = {name: real(value) for name, value in self.constants.items()}
-        run(self.kernel.triton, grid, constants | seen, LaunchMemory(self.name, heap, pointers))
+        memory = LaunchMemory(self.name, heap, pointers)
+        if races:
+            from tritonnet.kernels.runtime.interpret.races import Races
+
+            memory.watchers.append(Races(memory))
+        run(self.kernel.triton, grid, constants | seen, memory)

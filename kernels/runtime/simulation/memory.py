@@ -4,6 +4,7 @@ import numpy as np
 
 from tritonnet.kernels.runtime.errors import OutOfBounds, Uninitialised, UseAfterFree
 from tritonnet.kernels.runtime.interpret.memory import Memory
+from tritonnet.kernels.runtime.interpret.watching import Piece, lane
 from tritonnet.kernels.runtime.simulation.heap import SHIFT
 
 
@@ -19,14 +20,26 @@ class LaunchMemory(Memory):
     def find(self, number):
         return self.heap.find(number << SHIFT)
 
+    def where_in(self, block):
+        """(region, offset, bytes) of a block: an allocation of its own."""
+        return block.number, 0, block.nbytes
+
+    def called(self, block) -> str:
+        """A block in messages."""
+        via = [n for n, ptr in self.arguments.items() if self.heap.find(ptr) is block] or ["a pointer in memory"]
+        return f"{block}, through {' or '.join(via)}"
+
+    def element(self, block, offset, itemsize) -> str:
+        """An element in messages."""
+        return f"element {int(offset) // itemsize}"
+
     def _resolve(self, block, base, active, here, itemsize, what, real, lanes, shape):
         def complain(error, which, offsets, why):
-            via = [n for n, ptr in self.arguments.items() if self.heap.find(ptr) is block] or ["a pointer in memory"]
-            shown = ", ".join(f"lane {tuple(int(i) for i in np.unravel_index(lane, shape))} -> element "
-                              f"{int(offset) // itemsize}" for lane, offset in zip(lanes[here[which]][:4], offsets))
+            shown = ", ".join(f"lane {lane(n, shape)} -> {self.element(block, offset, itemsize)}"
+                              for n, offset in zip(lanes[here[which]][:4], offsets))
             more = f", and {which.sum() - 4} more" if which.sum() > 4 else ""
-            raise error(f"{self._where()}: {what} {why} {block}, through {' or '.join(via)}: {which.sum()} of "
-                        f"{len(lanes)} active lanes, counting elements of {itemsize} bytes: {shown}{more}")
+            raise self.error(error, f"{what} {why} {self.called(block)}: {which.sum()} of {len(lanes)} active lanes, "
+                             f"counting elements of {itemsize} bytes: {shown}{more}")
 
         offsets = (active[here] - np.uint64(base)).view(np.int64)
         if block.freed:
@@ -43,9 +56,10 @@ class LaunchMemory(Memory):
                     complain(Uninitialised, unwritten, offsets[unwritten], "of never written elements of")
             if what != "load":
                 block.written[spans] = True
+        if self.watchers:
+            self.pieces.append(Piece(block, offsets, lanes[here]))
         real[here] = offsets.view(np.uint64) + np.uint64(block.array.ctypes.data)
 
     def _look_up(self, active, here, itemsize, what, real, lanes, shape):
-        lane = tuple(int(i) for i in np.unravel_index(lanes[here[0]], shape))
-        raise OutOfBounds(f"{self._where()}: {what} at address {int(active[here[0]]):#x} (lane {lane}), which belongs "
-                          f"to no block: null, a host address or garbage")
+        raise self.error(OutOfBounds, f"{what} at address {int(active[here[0]]):#x} (lane "
+                         f"{lane(lanes[here[0]], shape)}), which belongs to no block: null, a host address or garbage")

@@ -1,0 +1,58 @@
+"""Host arrays that nobody has written yet: what a kernel may not read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+NAN, ODD = 0xFF, 0xA5  # bytes: NaN in every float type; a number that nobody writes by chance in integers
+
+
+class Fresh(np.ndarray):
+    """An array with a record of which bytes were written, by kernels or through indexing; views share it."""
+
+    def __array_finalize__(self, parent):
+        self.root = getattr(parent, "root", None)
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        if self.root is not None and self.size:
+            root, written, _ = self.root
+            start = self.ctypes.data - root.ctypes.data
+            here = np.lib.stride_tricks.as_strided(written[start:], (*self.shape, self.itemsize), (*self.strides, 1))
+            index = np.arange(self.size).reshape(self.shape)[key]
+            here[np.unravel_index(np.asarray(index), self.shape)] = True
+
+    def fill(self, value):
+        """As ndarray.fill."""
+        self[...] = value
+
+
+def uninitialised(shape, dtype=np.float32) -> np.ndarray:
+    """An array for `kernels.interpret`, where reading what was not written before raises Uninitialised.
+
+    shape: int or tuple. It is full of NaN (integers: odd numbers), but not the values decide: a record of the bytes
+    written does, so that integers are checked, too, and a NaN that a kernel stores is a value like any other. Writing
+    by indexing (`x[3:] = 0`) counts; so does any other way of changing elements wider than a byte (np.copyto, out=).
+    """
+    dtype = np.dtype(dtype)
+    plain = np.empty(shape, dtype)
+    floating = dtype.kind == "f" or (dtype.kind == "V" and dtype.names is None)
+    plain.reshape(-1).view(np.uint8).fill(NAN if floating else 1 if dtype.kind == "b" else ODD)
+    array = plain.view(Fresh)
+    array.root = plain, np.zeros(plain.nbytes, bool), plain.reshape(-1).view(np.uint8).copy()
+    return array
+
+
+def written(array) -> np.ndarray | None:
+    """Which bytes of an array were written, from its lowest address on; None: all of them, or it has no record."""
+    root = getattr(array, "root", None)
+    if root is None or not array.size or not np.may_share_memory(array, root[0]):
+        return None
+    plain, record, poison = root
+    if array.itemsize > 1:  # changed by NumPy in a way that shows in the contents only
+        size = plain.itemsize
+        changed = (plain.reshape(-1).view(np.uint8) != poison).reshape(-1, size).any(axis=1)
+        record |= np.repeat(changed, size)
+    low, high = np.lib.array_utils.byte_bounds(array)
+    start = low - plain.ctypes.data
+    return record[start:start + high - low]
