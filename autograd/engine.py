@@ -15,6 +15,7 @@ import numpy as np
 from tritonnet.autograd import tape
 from tritonnet.autograd.tape import Node, Output
 from tritonnet.kernels import arrays
+from tritonnet.kernels.runtime import host
 
 
 def unbroadcast(grad, shape):
@@ -37,12 +38,13 @@ def unshared(array):
     """Whether the caller's caller holds the only reference to this array and its memory (so that it may be kept)."""
     if type(array) is not np.ndarray:
         return sys.getrefcount(array) <= 4 and sys.getrefcount(array.owner) <= 3 and array.contiguous
+    if sys.getrefcount(array) > 4 or not array.flags.carray:  # two callers, our argument, its argument
+        return False
     base = array.base
-    return (
-        sys.getrefcount(array) <= 4  # two callers, our argument, its argument
-        and (base is None or (type(base) is np.ndarray and base.base is None and sys.getrefcount(base) <= 3))
-        and array.flags.carray
-    )
+    if base is None:
+        return True
+    held = sys.getrefcount(base)  # by the array, here and as an argument
+    return type(base) is np.ndarray and base.base is None and (held <= 3 or held == 4 and host.pool.holds(base))
 
 
 def backward(roots, retain_graph=False, inputs=None, create_graph=None):
@@ -178,11 +180,11 @@ class Pass:
 
 def add_arrays(a, b, in_place):
     """a + b; into a, if this pass made it."""
-    if type(a) is np.ndarray:
+    if type(a) is np.ndarray and a.size < host.SPLIT:
         return np.add(a, b, out=a if in_place else arrays.empty(a.shape, a.dtype, None))
     from tritonnet.kernels.elementwise import add
 
-    return add(a, b)
+    return add(a, b, out=a) if in_place and type(a) is np.ndarray else add(a, b)
 
 
 def materialized(node, grads, recorded):

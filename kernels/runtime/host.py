@@ -74,6 +74,10 @@ class BufferPool:
             self.held += size
             return np.ndarray(shape, dtype, *blocks[-1])
 
+    def holds(self, block):
+        """Whether this array is a block of the pool, which then counts among those that refer to it."""
+        return any(block is b for b, _ in self.classes.get(block.nbytes - ALIGN, ()))
+
     def _drop(self, nbytes):
         """Let go of free blocks, biggest first, until at least `nbytes` are gone or none is left."""
         for size in sorted(self.classes, reverse=True):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import tritonnet as tn
-from tritonnet.autograd import Function, backward, grad
+from tritonnet.autograd import Function, backward, engine, grad
+from tritonnet.kernels.runtime import host
 
 
 def leaf(*values):
@@ -311,3 +312,25 @@ def test_gradient_of_half_precision_is_half_precision():
     x = tn.ones(3, dtype=tn.float16, requires_grad=True)
     (x.float() * 2).sum().backward()
     assert x.grad.dtype is tn.float16 and np.all(x.grad.numpy() == 2)
+
+
+@pytest.mark.parametrize("n", [10, 100_000])              # from NumPy's own memory, and from the pool
+def test_a_leaf_keeps_the_gradient_that_nobody_else_holds(n):
+    def accumulate(gradient):                             # called as the engine calls a leaf's
+        return engine.unshared(gradient)
+
+    result = host.empty((n,), np.dtype(np.float32))
+    assert accumulate(result)
+    result = result.reshape(2, -1)
+    assert accumulate(result)
+    other = result[:1]
+    assert not accumulate(result)
+    result, other = other, None
+    assert accumulate(result)
+    same = result
+    assert not accumulate(result) and same is result
+    x, given = tn.ones(n, requires_grad=True), tn.full((n,), 3.0)
+    (x + 0).backward(given)
+    assert not np.shares_memory(x.grad.array, given.array)
+    (x + 0).backward(given)                               # added in place, to what the leaf owns
+    assert (x.grad == 6).all() and (given == 3).all()
