@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import types
+
 from tritonnet.autograd import function, tape
 from tritonnet.autograd.function import Op, new
 from tritonnet.autograd.mode import state
 from tritonnet.kernels import strided
 from tritonnet.kernels.arrays import is_host
+
+PLAIN = types.MappingProxyType({})  # no keywords
 
 
 class View:
@@ -34,10 +38,15 @@ def view_of(base, array, op, args):
     """A tensor on `array`, the view op(base, *args) of a base that requires no gradient."""
     made, view, before = new(function.Tensor), new(View), base.base  # written out: loops over data come here
     if before is None:
-        view.root, view.path, view.seen = base, ((op, args, {}),), base.node
+        view.root = base
+        view.path = (op, args, PLAIN),
+        view.seen = base.node
     else:
-        view.root, view.path, view.seen = before.root, (*before.path, (op, args, {})), before.root.node
-    made.array, made.base = array, view
+        view.root = root = before.root
+        view.path = *before.path, (op, args, PLAIN)
+        view.seen = root.node
+    made.array = array
+    made.base = view
     made._grad = made.node = None
     made._requires_grad = False
     return made

@@ -13,6 +13,10 @@ from tritonnet.kernels.elementwise.call import Operation
 from tritonnet.kernels.elementwise.compiled import compiled
 from tritonnet.kernels.elementwise.definitions import LOGICAL, OPERATIONS
 from tritonnet.kernels.elementwise.expression import Program, names_in
+from tritonnet.kernels.elementwise.host import SMALL
+from tritonnet.kernels.quiet import quietly
+
+NUMPYS = "biuf"  # kinds of element types that are NumPy's own: no bfloat16
 
 
 def _no_zero_division(operands, compute):
@@ -83,9 +87,16 @@ def with_slope(name):
     return compiled(Operation(program, d.result, d.accepts))
 
 
+@quietly
+def _small_cast(x, dtype):
+    return x.astype(dtype)
+
+
 def cast(x, dtype):
     """The elements as another type, in the same memory order; float to integer truncates, to bool asks whether != 0."""
     dtype = np.dtype(dtype)
+    if type(x) is np.ndarray and x.nbytes < SMALL and x.dtype.kind in NUMPYS and dtype.kind in NUMPYS:
+        return _small_cast(x, dtype)
     place = None if isinstance(x, np.ndarray) else x.device
     out = call.fresh(x.shape, dtype, 1, [x], place)[0]
     compute = device.compute_type(x.dtype)

@@ -90,7 +90,8 @@ def _like_sequence(sequence, items):
 def _stack_tensors(batch, *, collate_fn_map=None):
     """Tensors of one shape, stacked; on the host by one copy, elsewhere or with gradients by `stack`."""
     arrays = [t.array for t in batch]
-    if set(map(type, arrays)) == HOST and True not in [t.requires_grad for t in batch]:
+    tracked = [t for t in batch if t._requires_grad or (v := t.base) is not None and v.root.node is not v.seen]
+    if not tracked and set(map(type, arrays)) == HOST:
         try:
             return make(np.array(arrays))
         except ValueError:  # sizes differ: the check below says which

@@ -121,10 +121,12 @@ class Convert:
         return self.item()
 
     def __float__(self):
-        return float(self._number())
+        array = self.array
+        return float(array.item() if array.size == 1 else self._number())
 
     def __int__(self):
-        return int(self._number())
+        array = self.array
+        return int(array.item() if array.size == 1 else self._number())
 
     def __complex__(self):
         return complex(self._number())

@@ -14,7 +14,7 @@ import numpy as np
 from tritonnet.autograd import function
 from tritonnet.autograd.ops.index import IndexGet
 from tritonnet.autograd.ops.shape import Slice
-from tritonnet.autograd.views import view_of
+from tritonnet.autograd.views import gained, view_of
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.dtypes import bool_, int32, int64, uint8
 
@@ -141,8 +141,11 @@ def getitem(self, key):
             [5, 3]])
     """
     a = self.array
-    if type(key) is int and not self.requires_grad and a.shape and -a.shape[0] <= key < a.shape[0]:
-        return view_of(self, a[key, ...], Slice, ((key,),))     # what loops over data do: thin
+    if type(key) is int and not (self._requires_grad or self.base is not None and gained(self)):
+        try:
+            return view_of(self, a[key, ...], Slice, ((key,),))     # what loops over data do: thin
+        except IndexError:
+            pass                                                    # said better below
     view = simple(key, a)
     if view is not None:
         return Slice.apply(self, view)
