@@ -1,29 +1,31 @@
-"""Tuned configurations: data, looked up by device, kernel and bucket of shapes.
+"""Tuned configurations: looked up by device, kernel and bucket of shapes.
 
-One JSON file per device, shipped in `kernels/tuned/` and, in front of it, in the user's cache:
+A table per device is shipped in `kernels/tuned/`; the user's own results lie in their cache (`tuning_tables` tells
+the form of both). TRITONNET_TUNE says what counts:
 
-    {"gemm_kernel": {"source": "9f3c1a…",
-                     "float16/1x4096x4096x4096": {"BLOCK_M": 128, …, "num_warps": 8, "us": 174, "mhz": 1980}}}
+    auto      the user's results, then what is shipped (the default)
+    shipped   only what is shipped
+    off       neither: every launch takes its heuristic configuration
 
-An entry counts only for the kernel it was measured with: `source` is the hash of the kernel's text. What is not a
-constexpr or an option of a launch (us, mhz, date, …) is there to be read by people.
+Nothing is ever tuned by itself: `tritonnet tune` does it when asked.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import math
+import os
 import threading
+import warnings
 from importlib.resources import files
 
 from tritonnet.kernels import plans
-from tritonnet.kernels.runtime.folders import cache_folder, write_whole
+from tritonnet.kernels import tuning_tables as tables
+from tritonnet.kernels.runtime.folders import cache_folder
 
-MEASUREMENTS = frozenset({"us", "mhz", "date", "driver", "triton"})
+MODES = ("auto", "shipped", "off")
 
 _forced: dict = {}                            # kernel -> the configuration that all its launches take
-_tables: dict[str, dict] = {}                 # device name -> {kernel name: {key: config}}
+_tables: dict[str, dict] = {}                 # device name -> {kernel name: {"source": …, "entries": …}}
 _lock = threading.Lock()
 
 
@@ -45,11 +47,22 @@ def look_up(kernel, device, key: str) -> dict | None:
     table = _tables.get(device.name)
     if table is None:
         table = _load(device.name)
-    entries = table.get(kernel.name)
-    if not entries or entries.get("source") != kernel.key[:16]:
+    found = table.get(kernel.name)
+    if not found or found["source"] != kernel.key[:16]:
         return None
-    found = entries.get(key)
-    return None if found is None else {k: v for k, v in found.items() if k not in MEASUREMENTS}
+    entry = found["entries"].get(key)
+    return dict(entry["config"]) if entry and _suits(kernel, entry["config"], key) else None
+
+
+def _suits(kernel, config, key) -> bool:
+    """Whether a configuration gives a value to just what the kernel's space names; says so where not."""
+    names = getattr(kernel.space, "names", None)
+    if names is None or config.keys() == set(names):
+        return True
+    warnings.warn(f"tuned configuration of {kernel.name} for {key} is ignored: it gives values to "
+                  f"{', '.join(sorted(config))}, the kernel's space names {', '.join(sorted(names))}", RuntimeWarning,
+                  stacklevel=3)
+    return False
 
 
 def chosen(kernel, device, dtype, *sizes) -> dict | None:
@@ -82,71 +95,59 @@ def forced(kernel, config: dict):
         plans.forget()
 
 
-def store(kernel, device, key: str, config: dict):
-    """Keep a configuration, with what was measured, in the user's cache; from now on it is used."""
-    with _lock:
-        path = _user_file(device.name)
-        table = _read(path)
-        entries = table.setdefault(kernel.name, {})
-        if entries.get("source") != kernel.key[:16]:
-            entries.clear()
-            entries["source"] = kernel.key[:16]
-        entries[key] = config
-        write_whole(path, json.dumps(table, indent=1, sort_keys=True).encode())
-        _tables.pop(device.name, None)
+def store(kernel, device, key: str, config: dict, measured: dict | None = None) -> bool:
+    """Keep a configuration, and what was measured, in the user's cache; from now on it is used there.
+
+    False where the cache cannot be written: then it counts for this process only.
+    """
+    if not tables.is_config(config):
+        raise ValueError(f"{kernel.name}: {config} is no configuration: names with integers")
+    entry = {"config": dict(config), "measured": dict(measured or {})}
+    added = {"kernels": {kernel.name: {"source": kernel.key[:16], "entries": {key: entry}}}}
+    path = user_file(device.name)
+    with _lock, tables.locked(path):
+        done = tables.write(path, tables.merged(tables.read(path, device.name), added))
+        if done:
+            _tables.pop(device.name, None)
+    if not done:
+        table = _load(device.name)
+        with _lock:
+            _tables[device.name] = tables.merged({"kernels": table}, added)["kernels"]
+    plans.forget()
+    return done
+
+
+def mode() -> str:
+    """What TRITONNET_TUNE asks for; what it is not is said once, and counts as "auto"."""
+    asked = os.environ.get("TRITONNET_TUNE", "") or MODES[0]
+    if asked not in MODES:
+        warnings.warn(f"TRITONNET_TUNE={asked}: expected one of {', '.join(MODES)}; taking {MODES[0]}", RuntimeWarning,
+                      stacklevel=2)
+        return MODES[0]
+    return asked
+
+
+def user_file(device_name: str):
+    """Where the user's results for a device are."""
+    return cache_folder("tuned") / tables.file_name(device_name)
+
+
+def shipped(device_name: str) -> dict:
+    """The table that comes with the package."""
+    return tables.read(files("tritonnet.kernels").joinpath("tuned", tables.file_name(device_name)), device_name, False)
+
+
+def forget():
+    """Read the tables anew when next asked: a file, or TRITONNET_TUNE, has changed."""
+    _tables.clear()
     plans.forget()
 
 
-def search(candidates, run, device, rounds=5, calls=20) -> list[tuple[float, dict]]:
-    """Time `run(config)` for each candidate, interleaved; (median microseconds, config), fastest first.
-
-    A candidate that cannot be compiled or launched is left out. `run` queues one call on the device's stream.
-    """
-    usable = []
-    for config in candidates:
-        try:
-            run(config)
-            device.synchronize()
-        except Exception:                                # too much shared memory, too many registers, …
-            continue
-        usable.append(config)
-    times: list[list[float]] = [[] for _ in usable]
-    for _ in range(rounds):
-        for config, seen in zip(usable, times):
-            start = device.stream.record()
-            for _ in range(calls):
-                run(config)
-            end = device.stream.record()
-            end.synchronize()
-            seen.append(1000 * start.elapsed(end) / calls)
-    ranked = [(sorted(seen)[len(seen) // 2], config) for config, seen in zip(usable, times)]
-    return sorted(ranked, key=lambda pair: pair[0] if math.isfinite(pair[0]) else math.inf)
-
-
-def _file_name(device_name):
-    return device_name.replace(" ", "-").replace("/", "-") + ".json"
-
-
-def _user_file(device_name):
-    return cache_folder("tuned") / _file_name(device_name)
-
-
-def _read(path):
-    """The table in a file; an absent or spoilt file is an empty one."""
-    try:
-        table = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return table if isinstance(table, dict) else {}
-
-
 def _load(device_name):
-    """What is shipped, with the user's entries in front."""
-    table = _read(files("tritonnet.kernels").joinpath("tuned", _file_name(device_name)))
-    for kernel, entries in _read(_user_file(device_name)).items():
-        if table.get(kernel, {}).get("source") == entries.get("source"):
-            table[kernel] = table[kernel] | entries
-        else:
-            table[kernel] = entries
+    """{kernel: its entries}, by what TRITONNET_TUNE asks for."""
+    asked = mode()
+    table = tables.empty_table(device_name) if asked == "off" else shipped(device_name)
+    if asked == "auto":
+        table = tables.merged(table, tables.read(user_file(device_name), device_name))
     with _lock:
-        return _tables.setdefault(device_name, table)
+        return _tables.setdefault(device_name, table["kernels"])

@@ -92,7 +92,8 @@ def test_the_next_launch_takes_what_was_stored(gpu, kernel, sizes, config, run, 
     work = lambda: run(*arrays)
     before = launched(work, kernel.name)
     assert before.variant.constants["BLOCK_M"] != config["BLOCK_M"]
-    tuning.store(kernel, gpu, f"float16/{tuning.bucket(*sizes)}", config)
+    whole = {name: values[0] for name, values in kernel.space.choices.items()} | config
+    tuning.store(kernel, gpu, f"float16/{tuning.bucket(*sizes)}", whole)
     after = launched(work, kernel.name)
     constants = after.variant.constants | after.variant.options
     assert {name: constants[name] for name in config} == config
