@@ -34,8 +34,11 @@ from tritonnet.dtypes import dtype, finfo, iinfo  # noqa: E402
 from tritonnet.settings import *  # noqa: E402, F403
 from tritonnet.tensor import *  # noqa: E402, F403
 from tritonnet.tensor import Tensor  # noqa: E402
+from tritonnet.tensor import out as _out  # noqa: E402
 from tritonnet.tensor.core import Size  # noqa: E402
 from tritonnet.tensor.printing import set_printoptions  # noqa: E402
+
+_out.offer(globals())
 
 _SUBMODULES = {
     "autograd", "backends", "cli", "cuda", "data", "kernels", "nn", "optim", "profiler", "utils", "vision",

@@ -19,6 +19,7 @@ from tritonnet.tensor.gradients import Gradients
 from tritonnet.tensor.index import Index
 from tritonnet.tensor.linalg import Linalg
 from tritonnet.tensor.memory import write
+from tritonnet.tensor.out import resize_
 from tritonnet.tensor.reduce import Reduce
 from tritonnet.tensor.rng import Rng
 from tritonnet.tensor.shape import Shape
@@ -165,6 +166,8 @@ class Tensor(Gradients, Elementwise, Reduce, Shape, Index, Linalg, Softmax, Conv
         return -1 if is_host(self.array) else self.array.device.index
 
     # in-place changes
+
+    resize_ = resize_
 
     def _inplace(self, op, *args, **kwargs):
         """Replace the contents by op(self, …), history included."""

@@ -163,12 +163,12 @@ def _default(dtype):
     return dtypes.default_float if dtype is None else dtype
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False, out=None):
+def zeros(*size, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros."""
     return _filled(shape_of(size), 0, _default(dtype), device, requires_grad)
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False, out=None):
+def ones(*size, dtype=None, device=None, requires_grad=False):
     """A tensor of ones."""
     return _filled(shape_of(size), 1, _default(dtype), device, requires_grad)
 

@@ -113,12 +113,12 @@ def _leaf(array, requires_grad):
     return made.requires_grad_() if requires_grad else made
 
 
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False, out=None):
+def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Uniform numbers from [0, 1)."""
     return _leaf(kernels.uniform(_new(size, dtype, device), generator=_inner(generator)), requires_grad)
 
 
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False, out=None):
+def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Normal numbers of mean 0 and variance 1."""
     return _leaf(kernels.normal(_new(size, dtype, device), generator=_inner(generator)), requires_grad)
 

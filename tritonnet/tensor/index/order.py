@@ -27,7 +27,7 @@ class Sorted(NamedTuple):
     indices: object
 
 
-def sort(input, dim=-1, descending=False, stable=False, *, out=None):
+def sort(input, dim=-1, descending=False, stable=False):
     """(values, indices): sorted along a dimension, always stably; NaN counts as greatest.
 
     >>> import tritonnet

@@ -32,7 +32,7 @@ def _checked(tensors, name):
     return tensors
 
 
-def cat(tensors, dim=0, *, axis=None, out=None):
+def cat(tensors, dim=0, *, axis=None):
     """Tensors behind each other along a dimension; the other sizes must agree. Empty vectors are left out."""
     tensors = _checked(tensors, "cat")
     if not tensors:
@@ -52,14 +52,13 @@ def cat(tensors, dim=0, *, axis=None, out=None):
             if n != m and k != d:
                 raise RuntimeError(f"Sizes of tensors must match except in dimension {d}. Expected size {n} but got "
                                    f"size {m} for tensor number {i} in the list.")
-    found = Cat.apply(*kept, axis=d)
-    return found if out is None else out.copy_(found)
+    return Cat.apply(*kept, axis=d)
 
 
 concat = concatenate = cat
 
 
-def stack(tensors, dim=0, *, axis=None, out=None):
+def stack(tensors, dim=0, *, axis=None):
     """Tensors of one shape along a new dimension."""
     tensors = _checked(tensors, "stack")
     if not tensors:
@@ -69,8 +68,7 @@ def stack(tensors, dim=0, *, axis=None, out=None):
         if t.array.shape != first:
             raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                                f"{list(t.array.shape)} at entry {i}")
-    found = Stack.apply(*tensors, axis=normal_axis(dim if axis is None else axis, len(first) + 1))
-    return found if out is None else out.copy_(found)
+    return Stack.apply(*tensors, axis=normal_axis(dim if axis is None else axis, len(first) + 1))
 
 
 def atleast_1d(*tensors):
