@@ -12,7 +12,8 @@ Images are kept as two planes, even rows and odd rows, which makes these passes 
 Backward: dx is again such a convolution, of dy with the flipped weights; and the gradient of the transformed weights is
 sum over pixels of the same columns with x0, x0 + x1, x0 - x1, -x1, where x0, x1 are the rows of x that m0 … m3 feed.
 
-Errors are as of the plain sum, but for an infinity, which may become NaN in the results that see it.
+Errors are as of the plain sum, but for an infinity, which may become NaN in the results that see it: mirror.py asks,
+and lets columns.py compute these images again.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import math
-import warnings
 
 import numpy as np
 
@@ -20,8 +19,6 @@ from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.elementwise import host
 from tritonnet.kernels.elementwise.definitions import BOOL, FLOAT, LOGICAL
 from tritonnet.kernels.elementwise.numpy_functions import BITS, FUNCTIONS
-
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tritonnet\.kernels\.elementwise")
 
 SMALL_CHOICE = 1 << 13  # bytes up to which np.where is as fast as arithmetic on bits
 KNOWN: dict = {}  # name of a type -> {number: array without dimensions}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 
 import numpy as np
 
 from tritonnet.kernels.dtypes import HALVES, float32, float64
 from tritonnet.kernels.matmul.activation import activate_mirror
 from tritonnet.kernels.runtime import host
-
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tritonnet\.kernels\.matmul")  # see `dot`
 
 SMALL = 1 << 14              # elements of a result that NumPy may allocate itself
 ONE_THREAD = 1 << 18         # multiply-adds that OpenBLAS never splits

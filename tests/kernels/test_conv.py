@@ -113,6 +113,22 @@ def test_which_road_is_taken():
     assert columns.fits(shape(4, 4, 3, (2, 2))) and not columns.fits(shape(4, 4, 3, (3, 0)))
 
 
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan, 3e38])
+def test_winograd_leaves_infinities_as_the_plain_sum_does(special, monkeypatch):
+    rng = np.random.default_rng(3)
+    x, dy = (rng.standard_normal((3, 32, 9, 7), dtype=np.float32) for _ in range(2))
+    w, bias = rng.standard_normal((32, 32, 3, 3), dtype=np.float32), np.ones(32, np.float32)
+    x[1, 5, 4, 3] = dy[2, 7, 0, 6] = special
+    assert winograd.pays(columns.Shape(32, 9, 7, 32, 3, 3, (1, 1), (1, 1), 1))
+    found = conv2d(x, w, bias, (1, 1), (1, 1)), *conv2d_backward(dy, x, w, (1, 1), (1, 1))
+    monkeypatch.setattr(winograd, "LEAST", 1000)
+    expected = conv2d(x, w, bias, (1, 1), (1, 1)), *conv2d_backward(dy, x, w, (1, 1), (1, 1))
+    for f, e in zip(found, expected):
+        np.testing.assert_allclose(f, e, rtol=1e-4, atol=1e-4)
+    if special == np.inf:
+        assert np.isinf(found[0]).sum() == 9 * 32 and not np.isnan(found[0]).any()
+
+
 def test_float32_by_winograd_is_as_accurate_as_the_plain_sum():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, 64, 12, 12)), rng.standard_normal((64, 64, 3, 3))
