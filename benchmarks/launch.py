@@ -68,6 +68,27 @@ def first_launch(repeat=5):
     return min(float(run.stdout) for run in runs[1:])
 
 
+def operations(device):
+    """Whole operations of the ground floor, results allocated: planned by shape, see kernels/plans.py."""
+    import numpy as np
+
+    from tritonnet.kernels import conv, matmul, pool
+    from tritonnet.kernels.arrays import empty
+
+    x, w = empty((8, 32, 32, 32), np.float16, device).transpose(0, 3, 1, 2), empty((32, 32, 3, 3), np.float16, device)
+    images, weights = conv.laid_out(x, w)
+    windows, a = pool.Windows((2, 2), (2, 2)), empty((4096, 512), np.float16, device)
+    y, where = pool.max_pool2d(x, windows)
+    return {
+        "matmul(a, a.T)": lambda at=a.T: matmul.matmul(a, at),
+        "conv2d(x, w)": lambda: conv.conv2d(images, weights, None, (1, 1), (1, 1)),
+        "conv2d, weight to be laid out": lambda: conv.conv2d(images, w, None, (1, 1), (1, 1)),
+        "conv2d_backward(dy, x, w)": lambda: conv.conv2d_backward(x, images, weights, (1, 1), (1, 1)),
+        "max_pool2d(x)": lambda: pool.max_pool2d(x, windows),
+        "max_pool2d_backward(dy, x)": lambda: pool.max_pool2d_backward(y, x, y, where, windows),
+    }
+
+
 def measure():
     """{row: µs}"""
     import numpy as np
@@ -86,6 +107,7 @@ def measure():
         "array[i]": lambda: arrays[0][3],
         "array.T": lambda: arrays[0].T,
         "array.reshape(-1)": lambda: arrays[0].reshape(-1),
+        **operations(device),
     }
     return {name: best_us(call) for name, call in calls.items()} | {"first launch in a warm process": first_launch()}
 

@@ -28,16 +28,16 @@ def output_size(size, kernel, stride, padding, dilation) -> int:
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def laid_out(w, groups=1):
-    """w (O, C/groups, R, S) in the memory order that `conv2d` and `conv2d_backward` want; itself where it lies so.
+def laid_out(x, w, groups=1) -> tuple:
+    """(x, w) copied into the memory order that `conv2d` and `conv2d_backward` want; () where both lie so already.
 
-    On a device that is a copy, which both would make each time; w and what this returns can be given for each other.
+    Either direction makes these copies where it is not given them, with the same results. On the host there are none.
     """
-    if is_host(w):
-        return w
+    if is_host(x):
+        return ()
     from tritonnet.kernels.conv import launch
 
-    return launch.weight_layout(w, groups)
+    return launch.laid_out(x, w, groups)
 
 
 def conv2d(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):

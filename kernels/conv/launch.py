@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
+
 from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, zeros
 from tritonnet.kernels.arrays.views import c_strides, is_contiguous
@@ -18,6 +20,7 @@ from tritonnet.kernels.plans import fresh, planned
 from tritonnet.kernels.rows import next_power_of_2
 from tritonnet.kernels.strided import copy_plan
 
+ZERO = np.uint8(0)
 FIRST, LAST, TAPS = (0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0)         # orders of the four axes in memory
 
 
@@ -50,9 +53,11 @@ def channels_last(x):
     return layout(x.device, x.shape, x.strides, x.dtype, LAST)(x)
 
 
-def weight_layout(w, groups):
-    """w (O, K, R, S) in the memory order in which the kernels want it: a copy, unless it lies so."""
-    return layout(w.device, w.shape, w.strides, w.dtype, weight_order(w.shape, groups))(w)
+def laid_out(x, w, groups):
+    """(x, w) as the forward reads them; () where they lie so."""
+    images = x if tiles.few_channels(w.shape, groups) else channels_last(x)
+    weights = layout(w.device, w.shape, w.strides, w.dtype, weight_order(w.shape, groups))(w)
+    return () if images is x and weights is w else (images, weights)
 
 
 def weight_order(w_shape, groups) -> tuple:
@@ -149,11 +154,16 @@ def input_gradient_plan(device, dy_shape, dy_strides, w_shape, w_strides, x_shap
         return run_depthwise
 
     axes = (gradient_phases(*a) for a in zip((H, W), (P, Q), (R, S), stride, padding, dilation))
-    phases = [_product(device, dtype, dy_shape, (H, W), O // groups, K, (R, S), groups, True, rows, columns, precision)
-              for rows, columns in itertools.product(*axes)]
+    phases = list(itertools.product(*axes))
+    read = [(rows, columns) for rows, columns in phases if rows["taps"] and columns["taps"]]
+    gaps = len(read) < len(phases)                       # pixels that no dy reaches
+    phases = [_product(device, dtype, dy_shape, (H, W), O // groups, K, (R, S), groups, True, *phase, precision)
+              for phase in read]
 
     def run(dy, w):
         dx, dy, w = make(), lay_dy(dy), lay_w(w)
+        if gaps:
+            device.driver.fill(dx.ptr, ZERO, dx.nbytes, device.stream.handle)
         for variant, grid in phases:
             variant(grid, dy, w, None, dx, N)
         return dx

@@ -194,7 +194,7 @@ def test_few_channels_take_the_direct_kernels(simulated):
 
 def test_depthwise_layers_take_kernels_of_their_own(simulated):
     x, w, b, dy = arrays_on(simulated, (2, 6, 6, 6), (12, 1, 3, 3), (12,), (2, 12, 4, 4))
-    w, seen = laid_out(w, 6), []
+    (_, w), seen = laid_out(x, w, 6), []
     with runtime.watching(seen.append):
         conv2d(x, w, b, groups=6)
         conv2d_backward(dy, x, w, groups=6)
@@ -204,23 +204,31 @@ def test_depthwise_layers_take_kernels_of_their_own(simulated):
 
 
 @pytest.mark.parametrize("w_shape, groups", [((8, 5, 3, 3), 1), ((8, 1, 3, 3), 4), ((8, 1, 3, 3), 1)])
-def test_weights_laid_out_once_serve_both_directions(simulated, w_shape, groups):
+def test_what_is_laid_out_once_serves_both_directions(simulated, w_shape, groups):
     x, w = arrays_on(simulated, (2, w_shape[1] * groups, 5, 5), w_shape)
-    laid, seen = laid_out(w, groups), []
-    assert laid.shape == w.shape and laid_out(laid, groups) is laid
     y = conv2d(x, w, groups=groups)
-    expected = conv2d_backward(y, x, w, groups=groups)
+    expected, seen = conv2d_backward(y, x, w, groups=groups), []
+    laid = laid_out(x, w, groups)
     with runtime.watching(seen.append):
-        found = conv2d(x, laid, groups=groups), *conv2d_backward(y, x, laid, groups=groups)
+        found = conv2d(*(laid or (x, w)), groups=groups), *conv2d_backward(y, *(laid or (x, w)), groups=groups)
     for f, e in zip(found, (y, *expected)):
         np.testing.assert_array_equal(f.numpy(), e.numpy())
-    assert not [one for one in seen if one.name.startswith(("copy", "transpose")) and one.args[0].shape == w.shape
-                and w_shape[1] * groups > 3]
+    assert bool(laid) == (w_shape[1] * groups > 1), "one channel lies either way"
+    assert laid_out(*(laid or (x, w)), groups) == ()
+    assert not [one for one in seen if one.name.startswith(("copy", "transpose"))]
 
 
-def test_weights_stay_where_they_are_on_the_host():
-    w = np.zeros((8, 5, 3, 3))
-    assert laid_out(w) is w
+def test_nothing_is_laid_out_on_the_host():
+    assert laid_out(np.zeros((2, 5, 6, 6)), np.zeros((8, 5, 3, 3))) == ()
+
+
+def test_pixels_that_no_result_reads_are_filled_not_computed(simulated):
+    x, w, dy = arrays_on(simulated, (2, 4, 5, 5), (6, 4, 1, 1), (2, 6, 3, 3))
+    seen, before = [], simulated.driver.counts["fill"]
+    with runtime.watching(seen.append):
+        dx, _, _ = conv2d_backward(dy, x, w, (2, 2), needs=(True, False, False))
+    assert [one.name for one in seen].count("conv2d_kernel") == 1 and simulated.driver.counts["fill"] == before + 1
+    assert np.count_nonzero(dx.numpy()) == 2 * 4 * 9
 
 
 def test_weight_gradients_are_the_same_in_every_run(simulated):

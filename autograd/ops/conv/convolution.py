@@ -55,13 +55,11 @@ class Conv2d(Op):
 
     def forward(ctx, x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
         check_conv(x, w, bias, stride, padding, dilation, groups)
-        laid = kernels.laid_out(w, groups)
-        ctx.saved = (x, w) if laid is w else (x, w, laid)
-        ctx.window = stride, padding, dilation, groups
-        return kernels.conv2d(x, laid, bias, stride, padding, dilation, groups)
+        ctx.saved, ctx.window = (x, w, *kernels.laid_out(x, w, groups)), (stride, padding, dilation, groups)
+        return kernels.conv2d(*ctx.saved[-2:], bias, stride, padding, dilation, groups)
 
     def backward(ctx, dy):
-        return kernels.conv2d_backward(dy, ctx.saved[0], ctx.saved[-1], *ctx.window, _needs(ctx))
+        return kernels.conv2d_backward(dy, *ctx.saved[-2:], *ctx.window, _needs(ctx))
 
     def differentiable_backward(self, dy):
         x, w = self.input(0, self.saved[0]), self.input(1, self.saved[1])
@@ -76,13 +74,13 @@ class Conv1d(Op):
     def forward(ctx, x, w, bias=None, stride=(1,), padding=(0,), dilation=(1,), groups=1):
         check_conv(x, w, bias, stride, padding, dilation, groups)
         ctx.window = (1, *stride), (0, *padding), (1, *dilation), groups
-        w2 = w[:, :, None]
-        laid = kernels.laid_out(w2, groups)
-        ctx.saved = (x, w) if laid is w2 else (x, w, laid[:, :, 0])
-        return kernels.conv2d(x[:, :, None], laid, bias, *ctx.window)[:, :, 0]
+        laid = kernels.laid_out(x[:, :, None], w[:, :, None], groups)
+        ctx.saved = (x, w, *(a[:, :, 0] for a in laid)) if laid else (x, w)
+        x, w = ctx.saved[-2:]
+        return kernels.conv2d(x[:, :, None], w[:, :, None], bias, *ctx.window)[:, :, 0]
 
     def backward(ctx, dy):
-        x, w = ctx.saved[0], ctx.saved[-1]
+        x, w = ctx.saved[-2:]
         dx, dw, db = kernels.conv2d_backward(dy[:, :, None], x[:, :, None], w[:, :, None], *ctx.window, _needs(ctx))
         return None if dx is None else dx[:, :, 0], None if dw is None else dw[:, :, 0], db
 

@@ -52,15 +52,13 @@ class ConvTranspose2d(Op):
 
     def forward(ctx, x, w, bias=None, size=(1, 1), stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
         check_transposed(x, w, bias, size, stride, padding, dilation, groups)
-        laid = kernels.laid_out(w, groups)
-        ctx.saved = (x, w) if laid is w else (x, w, laid)
-        ctx.window = stride, padding, dilation, groups
+        ctx.saved, ctx.window = (x, w, *kernels.laid_out(x, w, groups)), (stride, padding, dilation, groups)
         shape = x.shape[0], w.shape[1] * groups, *size
-        y = kernels.conv2d_input_gradient(x, laid, shape, *ctx.window)
+        y = kernels.conv2d_input_gradient(*ctx.saved[-2:], shape, *ctx.window)
         return y if bias is None else elementwise.add(y, bias.reshape(-1, 1, 1))
 
     def backward(ctx, dy):
-        x, w = ctx.saved[0], ctx.saved[-1]
+        x, w = ctx.saved[-2:]
         dx, dw, db = ctx.wanted()
         return (kernels.conv2d(dy, w, None, *ctx.window) if dx else None,
                 kernels.conv2d_weight_gradient(x, dy, w.shape, *ctx.window) if dw else None,
