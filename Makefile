@@ -11,7 +11,7 @@ ifeq ($(TRITONNET_DATA),)
 unexport TRITONNET_DATA
 endif
 
-.PHONY: help train test test-fast lint types check gpu-check kernel-matrix bench packaging clean
+.PHONY: help train test test-fast lint types check gpu-check kernel-matrix bench notebooks packaging clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,9 @@ kernel-matrix: $(VENV)/.test  ## write tests/kernel_matrix.md anew; ARGS=--cover
 
 bench:  ## CPU training steps, beside PyTorch where it is installed
 	$(PYTHON) benchmarks/cpu.py $(ARGS)
+
+notebooks: $(VENV)/.test  ## run the notebooks from a clean kernel and store their outputs; ARGS=03 only those
+	$(BIN)/python -m tests.notebooks $(ARGS)
 
 lint:  ## ruff
 	ruff check .

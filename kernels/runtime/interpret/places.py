@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import sys
 import typing
 
@@ -21,8 +22,8 @@ class Place(typing.NamedTuple):
 
     @property
     def text(self) -> str:
-        """The line itself."""
-        return linecache.getline(self.file, self.line).strip()
+        """The line itself, without a comment behind it."""
+        return re.sub(r"\s{2,}#.*$", "", linecache.getline(self.file, self.line).strip())
 
     def __str__(self):
         if "ipykernel" in self.file or self.file.startswith("<ipython"):
