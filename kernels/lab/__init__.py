@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib
 
 _HOMES = {  # name -> module that has it
+    "Comparison": "comparison", "Inspection": "inspection", "Inspections": "inspection", "NotCompiled": "inspection",
     "Planned": "plan", "Subject": "subjects", "Unknown": "subjects", "every_subject": "subjects", "launches": "plan",
-    "subject": "subjects",
+    "inspect": "inspection", "subject": "subjects",
 }
 __all__ = sorted(_HOMES)
 

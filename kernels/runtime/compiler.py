@@ -82,18 +82,26 @@ def compiled(specialisation, target) -> Binary:
     return found
 
 
-def compile_fully(specialisation, target):
+def compile_fully(specialisation, target, anew=False):
     """(Triton's own CompiledKernel with every stage in `.asm`: "ttir", "ttgir", "llir", "ptx", "cubin"; spilled bytes).
+
+    anew: without Triton's cache.
     """
     with compiling:
         import triton
+        from triton import knobs
         from triton.backends.compiler import GPUTarget
 
         _prepare(target)
         source = _triton_source(specialisation)
-        binary, spills = without_spills(
-            lambda options: triton.compile(source, target=GPUTarget(*target[:3]), options=options),
-            specialisation.options, target.arch)
+        before = knobs.compilation.always_compile
+        knobs.compilation.always_compile = anew or before
+        try:
+            binary, spills = without_spills(
+                lambda options: triton.compile(source, target=GPUTarget(*target[:3]), options=options),
+                specialisation.options, target.arch)
+        finally:
+            knobs.compilation.always_compile = before
     if binary.metadata.global_scratch_size or binary.metadata.profile_scratch_size:
         raise NotImplementedError(f"kernel {specialisation.kernel.name} needs scratch memory (tensor descriptors made "
                                   f"on the device?), which launches here do not provide")

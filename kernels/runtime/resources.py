@@ -55,6 +55,11 @@ class Resources:
         return INSTRUCTION.findall(_tool("nvdisasm", "-c", self.cubin))
 
     @functools.cached_property
+    def annotated(self) -> str:
+        """nvdisasm's listing, each instruction below the source lines that it came from, the innermost first."""
+        return _tool("nvdisasm", "-gi", self.cubin)
+
+    @functools.cached_property
     def instructions(self) -> dict[str, int]:
         """How many instructions there are of each class in `CLASSES`; those that do not occur are left out."""
         return census(self.sass)
