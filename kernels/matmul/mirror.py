@@ -60,6 +60,11 @@ def matmul_mirror(x, y):
             return dot(x, y)
         if x.ndim > 2 and y.ndim == 2 and x.flags.c_contiguous:
             return dot(rows_of(x), y).reshape(*x.shape[:-1], y.shape[-1])
+        if x.ndim > 1 and y.ndim > 1 and x.size * y.size <= ONE_THREAD:  # a small stack
+            try:
+                return np.matmul(x, y)
+            except RuntimeWarning:
+                pass
     elif dtype in HALVES:
         return matmul_mirror(x.astype(float32), y.astype(float32)).astype(dtype)
     with np.errstate(all="ignore"):

@@ -7,6 +7,8 @@ def normal_axes(axis, ndim: int) -> tuple[int, ...]:
     """Sorted axes from the front; None and () are all of them. IndexError for one that is not there."""
     if axis is None or axis == ():
         return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     n, given = max(ndim, 1), axis if isinstance(axis, (tuple, list)) else (axis,)
     for a in given:
         if not -n <= a < n:

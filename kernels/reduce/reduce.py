@@ -126,44 +126,45 @@ def amin(x, axis=None, keepdims=False):
     return _extreme_value("amin", np.minimum, "min", x, axis, keepdims)
 
 
-def _place(name, x, axis, keepdims, largest):
-    """(values, places) along one axis, or over all as if flat."""
+def _place(name, x, axis, keepdims, kind):
+    """Where the extreme is along one axis, or of all as if flat."""
     axes = normal_axes(axis, x.ndim)
     not_empty(name, x.shape, axes)
     if not is_host(x):
-        return device.extreme(x, axes, keepdims, largest)
-    wide = x.astype(accumulator(x.dtype)) if is_float(x.dtype) and x.dtype.kind != "f" else x
-    find = np.argmax if largest else np.argmin
-    if axis is None:
-        where = np.asarray(find(wide)).reshape(reduced_shape(x.shape, axes, keepdims))
-        return x.reshape(-1)[where], where.astype(int64, copy=False)
-    if x.ndim == 0:
-        return x.copy(), np.zeros((), int64)
-    where = np.asarray(find(wide, axis=axes[0], keepdims=True))
-    values = np.take_along_axis(x, where, axes[0])
-    if not keepdims:
-        values, where = values.squeeze(axes[0]), where.squeeze(axes[0])
-    return values, where.astype(int64, copy=False)
+        return device.extreme(x, axes, keepdims, kind == "max")[1]
+    if axis is not None and x.ndim == 0:
+        return np.zeros((), int64)
+    wide = x if x.dtype.kind in "biuf" else x.astype(accumulator(x.dtype))
+    return np.asarray((wide.argmax if kind == "max" else wide.argmin)(axis, keepdims=keepdims), int64)
+
+
+def _extreme(name, ufunc, kind, x, axis, keepdims):
+    """(values, places) along one axis."""
+    if not is_host(x):
+        axes = normal_axes(axis, x.ndim)
+        not_empty(name, x.shape, axes)
+        return device.extreme(x, axes, keepdims, kind == "max")
+    return _extreme_value(name, ufunc, kind, x, axis, keepdims), _place(name, x, axis, keepdims, kind)
 
 
 def max(x, axis, keepdims=False):
     """(the largest, where they are: int64) along one axis; the first of equals, NaN before all."""
-    return _place("max", x, axis, keepdims, True)
+    return _extreme("max", np.maximum, "max", x, axis, keepdims)
 
 
 def min(x, axis, keepdims=False):
     """(the smallest, where they are: int64) along one axis; the first of equals, NaN before all."""
-    return _place("min", x, axis, keepdims, False)
+    return _extreme("min", np.minimum, "min", x, axis, keepdims)
 
 
 def argmax(x, axis=None, keepdims=False):
     """Where the largest is: int64; of the flat array for axis None."""
-    return _place("argmax", x, axis, keepdims, True)[1]
+    return _place("argmax", x, axis, keepdims, "max")
 
 
 def argmin(x, axis=None, keepdims=False):
     """Where the smallest is: int64; of the flat array for axis None."""
-    return _place("argmin", x, axis, keepdims, False)[1]
+    return _place("argmin", x, axis, keepdims, "min")
 
 
 def var(x, axis=None, correction=1, keepdims=False):
