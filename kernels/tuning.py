@@ -24,6 +24,7 @@ from tritonnet.kernels.runtime.folders import cache_folder
 
 MODES = ("auto", "shipped", "off")
 
+_listening: list[list] = []                   # who wants to know what is looked up
 _forced: dict = {}                            # kernel -> the configuration that all its launches take
 _tables: dict[str, dict] = {}                 # device name -> {kernel name: {"source": …, "entries": …}}
 _lock = threading.Lock()
@@ -67,6 +68,8 @@ def _suits(kernel, config, key) -> bool:
 
 def chosen(kernel, device, dtype, *sizes) -> dict | None:
     """`look_up` by a type and sizes; costs next to nothing where the device has no entry for the kernel."""
+    for heard in _listening:
+        heard.append((kernel, f"{dtype.name}/{bucket(*sizes)}"))
     if not (_forced and kernel in _forced):
         if device.simulated:
             return None
@@ -74,6 +77,18 @@ def chosen(kernel, device, dtype, *sizes) -> dict | None:
         if table is not None and kernel.name not in table:
             return None
     return look_up(kernel, device, f"{dtype.name}/{bucket(*sizes)}")
+
+
+@contextlib.contextmanager
+def asked():
+    """A list of (kernel, key) of whatever is `chosen` meanwhile."""
+    heard: list[tuple] = []
+    _listening.append(heard)
+    plans.forget()
+    try:
+        yield heard
+    finally:
+        _listening[:] = [other for other in _listening if other is not heard]
 
 
 @contextlib.contextmanager

@@ -9,8 +9,9 @@ import importlib
 
 _HOMES = {  # name -> module that has it
     "Comparison": "comparison", "Inspection": "inspection", "Inspections": "inspection", "NotCompiled": "inspection",
-    "Planned": "plan", "Subject": "subjects", "Unknown": "subjects", "every_subject": "subjects", "launches": "plan",
-    "inspect": "inspection", "subject": "subjects",
+    "Candidate": "candidates", "Planned": "plan", "Subject": "subjects", "Unknown": "subjects", "every_subject": "subjects", "launches": "plan",
+    "Tuning": "candidates", "heat_map": "pictures", "inspect": "inspection", "roofline_of": "pictures",
+    "subject": "subjects", "tune": "search",
 }
 __all__ = sorted(_HOMES)
 

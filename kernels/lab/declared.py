@@ -100,7 +100,7 @@ class DeclaredKernel(Kernel):
         return _single([np.asarray(a) for a in found])
 
     def planned(self, given):
-        """(arrays to write, all run-time values and computed constexprs by name, key of the tuning database)."""
+        """(arrays to write, all run-time values and computed constexprs by name, what a configuration goes by)."""
         given = {k: contiguous(v) if isinstance(v, (np.ndarray, DeviceArray)) else v for k, v in given.items()}
         arrays = [v for v in given.values() if isinstance(v, (np.ndarray, DeviceArray))]
         if not arrays:
@@ -118,12 +118,12 @@ class DeclaredKernel(Kernel):
         values = given | outputs
         computed = {name: _called(function, values) for name, function in self.computed.items()}
         sizes = [v for v in computed.values() if isinstance(v, (int, np.integer)) and not isinstance(v, bool)]
-        return outputs, values | computed, f"{arrays[0].dtype}/{tuning.bucket(*sizes)}"
+        return outputs, values | computed, (arrays[0].dtype, *sizes)
 
     def config(self, values, key) -> dict:
         """The tuned configuration for these arguments, else the first of the space."""
         device = next(filter(None, map(device_of, values.values())), None)
-        return (device and tuning.look_up(self, device, key)) or self.space[0]
+        return (device and tuning.chosen(self, device, *key)) or self.space[0]
 
     def run(self, outputs, values, config):
         """Launch on the device of the arrays."""

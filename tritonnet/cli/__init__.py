@@ -1,4 +1,4 @@
-"""The command `tritonnet`: train the MNIST network, profile programs, inspect kernels, look at the installation.
+"""The command `tritonnet`: train the MNIST network, profile programs, inspect and tune kernels, look at the installation.
 
 A command is a module here with `SUMMARY`, `DESCRIPTION`, `add_arguments(parser)` and `run(options)`, which returns the
 exit code.
@@ -11,7 +11,7 @@ import importlib
 import sys
 
 COMMANDS = {  # name -> module, which may not have the name of one of the standard library's
-    "train": "train", "profile": "profiling", "inspect": "inspecting", "doctor": "doctor",
+    "train": "train", "profile": "profiling", "inspect": "inspecting", "tune": "tuning", "doctor": "doctor",
 }
 
 

@@ -1,0 +1,137 @@
+"""How long a configuration of a kernel will take, predicted: what ranks candidates before, or instead of, measuring.
+
+    busy      = max(flops pad / peak, bytes / bandwidth, traffic / l2)
+    filled    = programs / (waves slots)    slots = multiprocessors x resident blocks, waves = ceil(programs / slots)
+    hidden    = min(1, bytes in flight / (bandwidth latency))                     (Little's law, per multiprocessor)
+    seconds   = LAUNCH + (busy / (filled hidden) + waves steps STEP) (1 + spills / 64)
+
+pad: how much larger the tiles are than what they cover. traffic: what the tiles of a product read through L2; else the
+bytes. All rates are those of data sheets (`roofline`); L2 is taken to give four times the bandwidth of memory. The
+model knows nothing of bank conflicts, instruction scheduling or clocks: it orders candidates, it times nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+
+from tritonnet.kernels.lab.occupancy import occupancy
+from tritonnet.kernels.lab.roofline import CEILINGS
+
+LAUNCH = 2e-6  # seconds
+LATENCY = 7e-7  # seconds from a load's issue to its data, memory being busy
+L2 = 4  # bandwidth of the L2 cache, in that of memory
+STEP = 5e-8  # seconds that a step of a product's loop takes beside loads and products: barriers, addresses
+LOAD = 32  # bytes that a thread of a kernel without a pipeline has under way: two 16-byte loads
+BLOCK_REGISTERS = 96  # per thread, where nothing was compiled yet
+
+
+class Prediction(typing.NamedTuple):
+    """Of one launch in one configuration."""
+
+    seconds: float
+    floor: float  # what flops and bytes take at least, however it is configured
+    limit: str  # "flops", "bytes" or "l2": what `busy` comes from
+
+
+def predicted(planned, found=None) -> Prediction | None:
+    """Of a `Planned` launch; found: its compiled `Resources`, if there are any. None where it declares no bytes."""
+    if planned.bytes is None:
+        return None
+    rates, known = CEILINGS[planned.arch], planned.known | planned.constants
+    peak = rates.peak(unit(planned))
+    flops, bytes_ = planned.flops or 0, planned.bytes
+    times = {"flops": flops * padding(known) / peak, "bytes": bytes_ / rates.bandwidth,
+             "l2": traffic(known, planned) / (L2 * rates.bandwidth)}
+    limit = max(times, key=times.get)
+    gpu = planned.gpu
+    warps = planned.options.get("num_warps", 4)
+    blocks = _resident(planned, found, warps)
+    if not blocks:
+        return Prediction(math.inf, max(flops / peak, times["bytes"]), limit)
+    slots = gpu.multi_processor_count * blocks
+    programs = max(1, planned.programs)
+    waves = -(-programs // slots)
+    filled = programs / (waves * slots)
+    active = min(blocks, programs / gpu.multi_processor_count)  # blocks per multiprocessor, on average
+    under_way = active * _in_flight(known, planned, warps)
+    hidden = min(1.0, under_way * gpu.multi_processor_count / (rates.bandwidth * LATENCY))
+    if blocks * gpu.multi_processor_count >= programs:  # one wave: few programs do not make the rest slower
+        filled = min(1.0, programs / gpu.multi_processor_count)
+    spilled = 1 + (found.spills if found else 0) / 64
+    seconds = times[limit] / (filled * hidden) + waves * _steps(known, planned) * STEP
+    return Prediction(LAUNCH + seconds * spilled, max(flops / peak, times["bytes"]), limit)
+
+
+def unit(planned) -> str:
+    """What will do the operations, by types and precision."""
+    types = {t for t in planned.specialisation.signature.values() if t.startswith("*")}
+    if "*fp64" in types:
+        return "double_tensor" if is_product(planned) else "double"
+    if not is_product(planned):
+        return "single"
+    if types & {"*fp16", "*bf16"}:
+        return "half"
+    precision = str(planned.constants.get("PRECISION", "ieee"))
+    return precision if precision in ("tf32", "tf32x3") else "single"
+
+
+def is_product(planned) -> bool:
+    """Whether the kernel multiplies tiles."""
+    return "tl.dot(" in planned.kernel.source
+
+
+def padding(known) -> float:
+    """How much larger tiles are than what they cover: of each BLOCK_X that tiles a size X."""
+    factor = 1.0
+    for name, block in known.items():
+        size = known.get(name.removeprefix("BLOCK_")) if name.startswith("BLOCK_") else None
+        if isinstance(size, int) and isinstance(block, int) and size > 0 and block > 0:
+            factor *= -(-size // block) * block / size
+    return factor
+
+
+def traffic(known, planned) -> float:
+    """Bytes that tiles read through L2: each row of tiles reads the other operand anew."""
+    sizes = [known.get(n) for n in ("M", "N", "K", "BLOCK_M", "BLOCK_N")]
+    if not is_product(planned) or not all(isinstance(s, int) and s > 0 for s in sizes):
+        return planned.bytes
+    M, N, K, m, n = sizes
+    batch = known.get("batch") if isinstance(known.get("batch"), int) else 1
+    return batch * K * (M * -(-N // n) + N * -(-M // m)) * known["itemsize"]
+
+
+def _steps(known, planned) -> int:
+    """How often a product's loop runs in one program."""
+    K, k, split = (known.get(n) for n in ("K", "BLOCK_K", "SPLIT"))
+    if not is_product(planned) or not isinstance(K, int) or not isinstance(k, int):
+        return 0
+    return -(-K // (k * (split if isinstance(split, int) else 1)))
+
+
+def _resident(planned, found, warps) -> int:
+    """Blocks per multiprocessor; by a guess where nothing was compiled."""
+    if found is not None:
+        return occupancy(found.registers, found.shared, found.threads, planned.arch).blocks
+    known = planned.known | planned.constants
+    shared = _tile_bytes(known) * max(1, planned.options.get("num_stages", 1) - 1) if is_product(planned) else 0
+    sums = known.get("BLOCK_M", 0) * known.get("BLOCK_N", 0) // (32 * warps) if is_product(planned) else 0
+    registers = min(255, max(BLOCK_REGISTERS, sums + 40))
+    if shared > planned.gpu.max_shared:
+        return 0
+    return occupancy(registers, shared, 32 * warps, planned.arch).blocks
+
+
+def _tile_bytes(known) -> int:
+    """Of both operands' tiles in one step of a product."""
+    m, n, k = (known.get(f"BLOCK_{x}") for x in "MNK")
+    if not all(isinstance(b, int) for b in (m, n, k)):
+        return 0
+    return (m + n) * k * known["itemsize"]
+
+
+def _in_flight(known, planned, warps) -> float:
+    """Bytes that one block has under way."""
+    if is_product(planned) and (tile := _tile_bytes(known)):
+        return tile * max(1, planned.options.get("num_stages", 1) - 1)
+    return 32 * warps * LOAD
