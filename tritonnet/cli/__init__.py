@@ -1,4 +1,4 @@
-"""The command `tritonnet`: train the MNIST network, profile programs, inspect and tune kernels, look at the installation.
+"""The command `tritonnet`: train a network, profile a program, inspect and tune kernels, look at the installation.
 
 A command is a module here with `SUMMARY`, `DESCRIPTION`, `add_arguments(parser)` and `run(options)`, which returns the
 exit code.
