@@ -30,6 +30,7 @@ def full_size():
     yield Conv2d, lambda f, i: (f(32, 64, 56, 56), f(64, 64, 3, 3), None, (1, 1), (1, 1))  # ResNet
     yield Conv2d, lambda f, i: (f(32, 256, 14, 14), f(512, 256, 1, 1), None, (2, 2))  # its shortcut
     yield Conv2d, lambda f, i: (f(32, 3, 224, 224), f(64, 3, 7, 7), None, (2, 2), (3, 3))  # its first layer
+    yield Conv2d, lambda f, i: (f(4, 3, 32, 32), f(6, 3, 5, 5), f(6))  # the first layer of PyTorch's CIFAR tutorial
     yield Conv2d, lambda f, i: (f(32, 96, 56, 56), f(96, 1, 3, 3), None, (1, 1), (1, 1), (1, 1), 96)  # depthwise
     yield Conv2d, lambda f, i: (f(32, 72, 56, 56), f(72, 1, 5, 5), f(72), (2, 2), (2, 2), (1, 1), 72)  # more taps
     yield Softmax, lambda f, i: (f(8, 12, 1024, 1024),)

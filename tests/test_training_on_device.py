@@ -27,13 +27,13 @@ def cnn():
 
 def deep_cnn():
     """Its second convolution is a matrix product."""
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
                          nn.Linear(32, 4)), (8, 1, 8, 8)
 
 
 def mobile_cnn():
     """A depthwise convolution, then one of single pixels: the blocks of MobileNet."""
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=4), nn.ReLU(), nn.Conv2d(4, 8, 1),
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.ReLU(), nn.Conv2d(8, 8, 1),
                          nn.ReLU(), nn.Flatten(), nn.Linear(128, 4)), (8, 1, 8, 8)
 
 
@@ -54,7 +54,7 @@ LAUNCHES = {  # of one step; those of the optimizer are one kernel for all param
           "class_loss_kernel",
           "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
           "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
-    deep_cnn: ["conv2d_direct_kernel", "relu_kernel", "copy_kernel", "conv2d_kernel", "relu_kernel",  # copy: weights
+    deep_cnn: ["conv2d_direct_kernel", "relu_kernel", "transpose_kernel", "conv2d_kernel", "relu_kernel",  # of weights
                "max_pool2d_kernel", "copy_kernel", "gemm_kernel", "class_loss_kernel",
                "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
                "relu_backward_kernel", "conv2d_kernel", "conv2d_weight_kernel", "sum_parts_kernel",  # as laid out above

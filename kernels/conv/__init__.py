@@ -7,8 +7,8 @@
 
 with stride (sh, sw), padding (ph, pw), dilation (dh, dw); with groups, channels in bands that do not mix. The host
 takes columns that stay in the cache (columns.py, windows.py); a device never stores them (implicit.py, weights.py;
-direct.py for few channels, depthwise.py for groups of one). im2col.py has the columns as such, which is the way to
-understand the others.
+direct.py and gathered.py for few channels, depthwise.py for groups of one). im2col.py has the columns as such, which is
+the way to understand the others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Convolution of few channels (the first layer of a network), without a matrix product for the forward.
 
 With C = 1 a tensor core would multiply mostly zeros: each program takes a block of pixels and all output channels, and
-adds one outer product per tap. The gradient of the weights is a product again, its taps padded to a power of two.
-x keeps its strides, y is NHWC.
+adds one outer product per tap. The gradient of the weights is a product again, of TAPS rows at a time; it serves
+gathered.py, too. x keeps its strides, y is NHWC.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def conv2d_direct_weight_kernel(x, dy, parts, N, H, W, x_n: tl.int64, x_c: tl.in
     start = tl.program_id(0) * steps * BLOCK_M
     end = tl.minimum(pixels, start + steps * BLOCK_M)
     o = tl.program_id(1) * BLOCK_O + tl.arange(0, BLOCK_O)
-    k = tl.arange(0, TAPS)
+    k = tl.program_id(2) * TAPS + tl.arange(0, TAPS)
     down, across = k // S % R * DH - PH, k % S * DW - PW
     offset = k // (R * S) * x_c + down * x_h + across * x_w
     acc = tl.zeros((TAPS, BLOCK_O), dtype=ACC)

@@ -12,6 +12,7 @@ from tritonnet.kernels.arrays.views import c_strides, is_contiguous
 from tritonnet.kernels.conv import tiles
 from tritonnet.kernels.conv.depthwise import depthwise_input_kernel, depthwise_kernel, depthwise_weight_kernel
 from tritonnet.kernels.conv.direct import conv2d_direct_kernel, conv2d_direct_weight_kernel
+from tritonnet.kernels.conv.gathered import conv2d_gathered_kernel
 from tritonnet.kernels.conv.implicit import constants, conv2d_kernel, forward_axis, gradient_phases
 from tritonnet.kernels.conv.weights import conv2d_weight_kernel, sum_parts_kernel
 from tritonnet.kernels.dtypes import accumulator
@@ -102,11 +103,17 @@ def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, 
     sizes = dict(P=P, Q=Q, O=O, R=R, S=S, **_window(stride, padding, dilation), ACC=accumulator(dtype))
     numbers = (N,)
     if tiles.few_channels(w_shape, groups):
-        config = tuning.chosen(conv2d_direct_kernel, device, dtype, pixels, O, K * R * S)
-        config = config or tiles.direct_tiles(device, pixels, O)
         lay_x, numbers = _as_it_lies, (N, H, W, *x_strides)
-        grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_O"]))
-        variant = conv2d_direct_kernel.variant(device, C=C, **sizes, **config)
+        if tiles.direct(w_shape):
+            config = tuning.chosen(conv2d_direct_kernel, device, dtype, pixels, O, K * R * S)
+            config = config or tiles.direct_tiles(device, pixels, O)
+            grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_O"]))
+            variant = conv2d_direct_kernel.variant(device, C=C, **sizes, **config)
+        else:
+            config = tuning.chosen(conv2d_gathered_kernel, device, dtype, pixels, O, K * R * S)
+            config = config or tiles.gathered_tiles(device, dtype, pixels, O, K * R * S)
+            grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_N"]))
+            variant = conv2d_gathered_kernel.variant(device, C=C, PRECISION=precision, **sizes, **config)
     elif tiles.depthwise(w_shape, groups):
         config = tuning.chosen(depthwise_kernel, device, dtype, pixels, O, R * S)
         config = config or tiles.depthwise_tiles(device, dtype, pixels, O, O // C)
@@ -194,11 +201,13 @@ def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_sha
     numbers = (N,)
     if tiles.few_channels(w_shape, groups):
         kernel = conv2d_direct_weight_kernel
-        config = tuning.chosen(kernel, device, dtype, O, C * R * S, pixels) or tiles.direct_weight_tiles(device, O)
-        tiles_o = -(-O // config["BLOCK_O"])
-        splits = tiles.splits(device, pixels, config["BLOCK_M"], tiles_o)
-        lay_x, numbers, grid = _as_it_lies, (N, H, W, *x_strides), (splits, tiles_o)
-        sizes |= dict(C=C, O=O, TAPS=max(16, next_power_of_2(C * R * S + 1)), PRECISION=precision)
+        taps = min(tiles.WEIGHT_TAPS, max(16, next_power_of_2(C * R * S + 1)))
+        config = tuning.chosen(kernel, device, dtype, O, C * R * S, pixels)
+        config = config or tiles.direct_weight_tiles(device, dtype, O, taps)
+        programs = (-(-O // config["BLOCK_O"]), -(-(C * R * S + 1) // taps))
+        splits = tiles.splits(device, pixels, config["BLOCK_M"], programs[0] * programs[1])
+        lay_x, numbers, grid = _as_it_lies, (N, H, W, *x_strides), (splits, *programs)
+        sizes |= dict(C=C, O=O, TAPS=taps, PRECISION=precision)
     elif tiles.depthwise(w_shape, groups):
         kernel = depthwise_weight_kernel
         config = tuning.chosen(kernel, device, dtype, O, R * S, pixels)

@@ -5,14 +5,21 @@ from __future__ import annotations
 from tritonnet.kernels.dtypes import HALVES
 from tritonnet.kernels.rows import next_power_of_2
 
-FEW = 32                     # taps x channels up to which the direct kernels are taken
-FEW_CHANNELS = 3
+FEW = 32                     # taps x channels up to which the sum is done without a matrix product, of at most ...
+FEW_CHANNELS = 3             # channels
+GATHERED_CHANNELS = 7        # up to which columns are gathered from x as it lies: 8 halves are the least wide load
+WEIGHT_TAPS = 64             # of few channels, that a program takes for the gradient of the weights
 TAPS = 16                    # of a depthwise kernel, that a program takes for the gradient of the weights
 
 
 def few_channels(w_shape, groups) -> bool:
-    """Whether the direct kernels are for this layer."""
-    return groups == 1 and w_shape[1] <= FEW_CHANNELS and w_shape[1] * w_shape[2] * w_shape[3] <= FEW
+    """Whether x is read as it lies, element by element."""
+    return groups == 1 and w_shape[1] <= GATHERED_CHANNELS
+
+
+def direct(w_shape) -> bool:
+    """Whether a layer of few channels has so few taps, too, that its forward is no matrix product."""
+    return w_shape[1] <= FEW_CHANNELS and w_shape[1] * w_shape[2] * w_shape[3] <= FEW
 
 
 def depthwise(w_shape, groups) -> bool:
@@ -59,9 +66,21 @@ def direct_tiles(device, pixels, O) -> dict:
     return {"BLOCK_M": 128, "BLOCK_O": o, "num_warps": 4}             # a pixel per thread: less, and all is unrolled
 
 
-def direct_weight_tiles(device, O) -> dict:
+def direct_weight_tiles(device, dtype, O, taps) -> dict:
+    """Pixels per step and output channels per program: at most 16 addresses per thread."""
     o = max(16, min(64, next_power_of_2(O)))
-    return {"BLOCK_M": 1024 if device.simulated else 64, "BLOCK_O": o, "num_warps": 4, "num_stages": 2}
+    pixels = 1024 if device.simulated else 64 if dtype in HALVES else 32
+    return {"BLOCK_M": pixels, "BLOCK_O": o, "num_warps": 4 if taps <= 32 else 8, "num_stages": 2}
+
+
+def gathered_tiles(device, dtype, pixels, O, taps) -> dict:
+    """Tiles of the product whose columns are gathered: at most 16 addresses per thread."""
+    n, k = max(16, min(64, next_power_of_2(O))), max(16, next_power_of_2(taps))
+    if device.simulated:
+        return {"BLOCK_M": min(1024, max(16, next_power_of_2(pixels))), "BLOCK_N": n, "BLOCK_K": min(64, k),
+                "num_warps": 4, "num_stages": 2}
+    pixels, most = 128 if dtype in HALVES else 64, 32 if dtype.itemsize <= 4 else 16
+    return {"BLOCK_M": pixels, "BLOCK_N": n, "BLOCK_K": min(most, k), "num_warps": 8, "num_stages": 2}
 
 
 def depthwise_tiles(device, dtype, pixels, channels, multiple) -> dict:

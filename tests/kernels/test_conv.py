@@ -192,6 +192,17 @@ def test_few_channels_take_the_direct_kernels(simulated):
     assert seen[0].flops == 2 * 2 * 16 * 8 * 9
 
 
+def test_few_channels_with_many_taps_are_gathered(simulated):
+    x, w, b, dy = arrays_on(simulated, (2, 3, 8, 8), (8, 3, 5, 5), (8,), (2, 8, 4, 4))
+    seen = []
+    with runtime.watching(seen.append):
+        conv2d(x, w, b)
+        conv2d_backward(dy, x, w, needs=(False, True, True))
+    names = [one.name for one in seen if not one.name.startswith(("transpose", "copy"))]
+    assert names == ["conv2d_gathered_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"]
+    assert seen[0].flops == 2 * 2 * 16 * 8 * 75 and seen[-2].grid[2] == 2, "76 rows with the bias, 64 per program"
+
+
 def test_depthwise_layers_take_kernels_of_their_own(simulated):
     x, w, b, dy = arrays_on(simulated, (2, 6, 6, 6), (12, 1, 3, 3), (12,), (2, 12, 4, 4))
     (_, w), seen = laid_out(x, w, 6), []
@@ -203,7 +214,7 @@ def test_depthwise_layers_take_kernels_of_their_own(simulated):
     assert [one.flops for one in seen if one.name in names[:3]] == 3 * [2 * 2 * 16 * 12 * 9]
 
 
-@pytest.mark.parametrize("w_shape, groups", [((8, 5, 3, 3), 1), ((8, 1, 3, 3), 4), ((8, 1, 3, 3), 1)])
+@pytest.mark.parametrize("w_shape, groups", [((8, 9, 3, 3), 1), ((8, 1, 3, 3), 4), ((8, 1, 3, 3), 1)])
 def test_what_is_laid_out_once_serves_both_directions(simulated, w_shape, groups):
     x, w = arrays_on(simulated, (2, w_shape[1] * groups, 5, 5), w_shape)
     y = conv2d(x, w, groups=groups)
@@ -240,7 +251,7 @@ def test_weight_gradients_are_the_same_in_every_run(simulated):
 
 
 def test_precision_reaches_the_kernel(simulated):
-    x, w = arrays_on(simulated, (1, 5, 4, 4), (4, 5, 3, 3))
+    x, w = arrays_on(simulated, (1, 9, 4, 4), (4, 9, 3, 3))
     try:
         set_matmul_precision("tf32")
         seen = []
@@ -271,6 +282,7 @@ def test_convolution_is_weights_times_columns():
 
 def test_tiles_fit_the_layer():
     assert tiles.few_channels((32, 1, 3, 3), 1) and tiles.few_channels((32, 3, 3, 3), 1)
-    assert not tiles.few_channels((64, 3, 7, 7), 1) and not tiles.few_channels((32, 1, 3, 3), 32)
+    assert not tiles.few_channels((64, 8, 3, 3), 1) and not tiles.few_channels((32, 1, 3, 3), 32)
+    assert tiles.direct((32, 3, 3, 3)) and not tiles.direct((64, 3, 7, 7)) and not tiles.direct((64, 4, 1, 1))
     assert tiles.depthwise((32, 1, 3, 3), 32) and tiles.depthwise((64, 1, 3, 3), 32)
     assert not tiles.depthwise((32, 1, 3, 3), 1) and not tiles.depthwise((32, 2, 3, 3), 16)

@@ -105,6 +105,7 @@ def conv2d_samples(rand):
     yield Sample(rand(2, 5, 7, 6), rand(4, 5, 3, 2), rand(4), (1, 1), (3, 2))                  # more border than kernel
     yield Sample(rand(2, 6, 9, 8), rand(4, 3, 3, 2), rand(4), (2, 1), (1, 1), groups=2)
     yield Sample(rand(1, 4, 9, 9), rand(6, 4, 3, 3), rand(6), (2, 3), (0, 1), (2, 1))          # phases without taps
+    yield Sample(rand(2, 9, 9, 8), rand(4, 9, 3, 2), rand(4), (2, 1), (1, 2), (1, 2))
     yield Sample(rand(2, 5, 5, 5), rand(3, 5, 1, 1), rand(3))
     yield Sample(rand(2, 5, 5, 5), rand(3, 5, 1, 1), rand(3), (2, 2))                          # most of dx is 0
     yield Sample(rand(2, 6, 5, 4), rand(6, 1, 3, 3), rand(6), (1, 1), (1, 1), (1, 1), 6)       # depthwise
@@ -112,7 +113,9 @@ def conv2d_samples(rand):
     yield Sample(rand(2, 5, 6, 4).transpose(0, 3, 1, 2), rand(4, 1, 2, 2), None, (2, 2), groups=4)
     yield Sample(rand(3, 1, 8, 7), rand(6, 1, 5, 3), rand(6))  # first layer: one channel
     yield Sample(rand(2, 3, 8, 7), rand(5, 3, 3, 3), rand(5), (2, 1), (1, 1), (1, 2))          # first layer: three
+    yield Sample(rand(1, 3, 9, 8), rand(5, 3, 5, 5), rand(5), (2, 2), (2, 2))                  # first layer: many taps
     yield Sample(rand(2, 6, 7, 5).transpose(0, 3, 1, 2), rand(4, 5, 3, 3), rand(4))            # channels last
+    yield Sample(rand(2, 6, 7, 10).transpose(0, 3, 1, 2), rand(4, 10, 3, 3), rand(4), (1, 2))  # of more channels
     yield Sample(rand(2, 70, 4, 4), rand(33, 70, 3, 3), rand(33), (1, 1), (1, 1))  # several blocks of channels
     yield Sample(rand(0, 5, 6, 6), rand(4, 5, 3, 3), rand(4))                                  # no images
     yield Sample(rand(1, 1, 4, 4) * float("inf"), rand(2, 1, 3, 3), rand(2), grad=False)                  # infinities
