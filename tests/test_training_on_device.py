@@ -59,7 +59,7 @@ LAUNCHES = {  # of one step; those of the optimizer are one kernel for all param
                "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
                "relu_backward_kernel", "conv2d_kernel", "conv2d_weight_kernel", "sum_parts_kernel",  # as laid out above
                "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
-    mobile_cnn: ["conv2d_direct_kernel", "relu_kernel", "copy_kernel", "depthwise_kernel", "relu_kernel",
+    mobile_cnn: ["conv2d_direct_kernel", "relu_kernel", "transpose_kernel", "depthwise_kernel", "relu_kernel",
                  "conv2d_kernel", "relu_kernel", "transpose_kernel", "gemm_kernel", "class_loss_kernel",
                  "gemm_kernel", "gemm_kernel", "reduce_kernel",
                  "relu_backward_kernel", "transpose_kernel", "conv2d_kernel", "conv2d_weight_kernel",
