@@ -127,11 +127,20 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     return tuple(results)
 
 
-def Variable(data, requires_grad=False, volatile=False):
-    """PyTorch's old wrapper: returns the tensor itself (or a new one around data) with requires_grad set."""
-    t = data if isinstance(data, function.Tensor) else function.Tensor(data)
-    if volatile:
-        t = t.detach()
-    elif requires_grad and not t.requires_grad:
-        t = t.detach().requires_grad_()
-    return t
+class _Old(type):
+    """isinstance(x, Variable): whether x is a tensor."""
+
+    def __instancecheck__(cls, x):
+        return isinstance(x, function.Tensor)
+
+    def __call__(cls, data, requires_grad=False, volatile=False):
+        t = data if isinstance(data, function.Tensor) else function.Tensor(data)
+        if volatile:
+            t = t.detach()
+        elif requires_grad and not t.requires_grad:
+            t = t.detach().requires_grad_()
+        return t
+
+
+class Variable(metaclass=_Old):
+    """PyTorch's old wrapper: calling it gives the tensor itself, or a new one around data, with requires_grad set."""

@@ -41,7 +41,8 @@ from tritonnet.tensor.printing import set_printoptions  # noqa: E402
 _out.offer(globals())
 
 _SUBMODULES = {
-    "autograd", "backends", "cli", "cuda", "data", "kernels", "nn", "optim", "profiler", "utils", "vision",
+    "accelerator", "autograd", "backends", "cli", "cuda", "data", "distributions", "kernels", "linalg", "nn", "optim",
+    "profiler", "utils", "version", "vision",
 }
 _LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels"}
 

@@ -1,9 +1,22 @@
 """Tensor and the functions on it, in families named as the operations below."""
 
-from tritonnet.tensor import creation, elementwise, index, linalg, predicates, reduce, rng, shape, softmax
+from tritonnet.tensor import (
+    creation,
+    elementwise,
+    index,
+    linalg,
+    moments,
+    predicates,
+    products,
+    reduce,
+    rng,
+    scan,
+    shape,
+    softmax,
+)
 from tritonnet.tensor.core import Tensor
 
-_families = (creation, elementwise, index, linalg, predicates, reduce, rng, shape, softmax)
+_families = (creation, elementwise, index, linalg, moments, predicates, products, reduce, rng, scan, shape, softmax)
 __all__ = ["Tensor"]
 for _family in _families:
     __all__ += _family.__all__

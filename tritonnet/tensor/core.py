@@ -19,9 +19,12 @@ from tritonnet.tensor.gradients import Gradients
 from tritonnet.tensor.index import Index
 from tritonnet.tensor.linalg import Linalg
 from tritonnet.tensor.memory import write
+from tritonnet.tensor.moments import Moments
 from tritonnet.tensor.out import resize_
+from tritonnet.tensor.products import Products
 from tritonnet.tensor.reduce import Reduce
 from tritonnet.tensor.rng import Rng
+from tritonnet.tensor.scan import Scan
 from tritonnet.tensor.shape import Shape
 from tritonnet.tensor.softmax import Softmax
 
@@ -43,7 +46,7 @@ class Size(tuple):
         return Size(found) if isinstance(key, slice) else found
 
 
-class Tensor(Gradients, Elementwise, Reduce, Shape, Index, Linalg, Softmax, Convert, Rng):
+class Tensor(Gradients, Elementwise, Reduce, Scan, Moments, Shape, Index, Linalg, Products, Softmax, Convert, Rng):
     """An n-dimensional array on the CPU or a GPU that records what is computed with it.
 
     `array` is the NumPy or device array below; `node` the operation that made it, None for a leaf; `base` how it is a

@@ -163,19 +163,20 @@ def _default(dtype):
     return dtypes.default_float if dtype is None else dtype
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False):
+def zeros(*shape, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros."""
-    return _filled(shape_of(size), 0, _default(dtype), device, requires_grad)
+    return _filled(shape_of(shape if size is None else size), 0, _default(dtype), device, requires_grad)
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False):
+def ones(*shape, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor of ones."""
-    return _filled(shape_of(size), 1, _default(dtype), device, requires_grad)
+    return _filled(shape_of(shape if size is None else size), 1, _default(dtype), device, requires_grad)
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False, memory_format=None, pin_memory=False):
+def empty(*shape, size=None, dtype=None, device=None, requires_grad=False, memory_format=None, pin_memory=False):
     """A tensor with whatever was in its memory."""
-    made = make(arrays.empty(shape_of(size), dt.numpy_dtype(_default(dtype)), place(device)))
+    array = arrays.empty(shape_of(shape if size is None else size), dt.numpy_dtype(_default(dtype)), place(device))
+    made = make(array)
     return made.requires_grad_() if requires_grad else made
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tritonnet
+from tritonnet.tensor.moments import pdist
 
-__all__ = ["cosine_similarity", "pairwise_distance"]
+__all__ = ["cosine_similarity", "pairwise_distance", "pdist"]
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tritonnet.tensor.shape import arrange, join, views
 from tritonnet.tensor.shape.arrange import *  # noqa: F403
+from tritonnet.tensor.shape.in_place import InPlaceShape
 from tritonnet.tensor.shape.join import *  # noqa: F403
 from tritonnet.tensor.shape.views import *  # noqa: F403
 
 __all__ = [*arrange.__all__, *join.__all__, *views.__all__]
 
 
-class Shape:
+class Shape(InPlaceShape):
     """Methods of Tensor that change its shape or move its elements. What they do is said in views, join and arrange."""
 
     __slots__ = ()
