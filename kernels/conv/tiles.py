@@ -5,8 +5,7 @@ from __future__ import annotations
 from tritonnet.kernels.dtypes import HALVES
 from tritonnet.kernels.rows import next_power_of_2
 
-FEW = 32                     # taps x channels up to which the sum is done without a matrix product, of at most ...
-FEW_CHANNELS = 3             # channels
+FEW, FEW_CHANNELS = 32, 3    # taps x channels, and channels, up to which the forward is no matrix product
 GATHERED_CHANNELS = 7        # up to which columns are gathered from x as it lies: 8 halves are the least wide load
 WEIGHT_TAPS = 64             # of few channels, that a program takes for the gradient of the weights
 TAPS = 16                    # of a depthwise kernel, that a program takes for the gradient of the weights
