@@ -19,7 +19,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-TARGETS = {"pre-bound launch()": 0.5, "variant(grid, ...)": 2.5, "first launch in a warm process": 50_000}  # µs
+TARGETS = {"pre-bound launch()": 0.5, "variant(grid, ...)": 2.5, "x + y, tensors": 6,
+           "first launch in a warm process": 50_000}  # µs
 CONFIG = {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64, "GROUP_M": 8, "HAS_BIAS": True, "RELU": True,
           "PRECISION": "ieee", "num_warps": 8}
 FIRST = """
@@ -93,16 +94,21 @@ def measure():
     """{row: µs}"""
     import numpy as np
 
+    from tritonnet import ones
     from tritonnet.kernels import runtime
     from tritonnet.kernels.arrays import empty
 
     device, kernel, grid, sizes = runtime.current_device(), ten_arguments(), (16,), (512,) * 6
     arrays = [empty((512, 512), np.float16, device) for _ in range(4)]
     variant = kernel.variant(device, **CONFIG)
+    x, y = ones(64, 64, device="cuda"), ones(64, 64, device="cuda")
+    z = ones(64, 64, device="cuda").requires_grad_()
     calls = {
         "kernel[grid](...)": lambda: kernel[grid](*arrays, *sizes, **CONFIG),
         "variant(grid, ...)": lambda: variant(grid, *arrays, *sizes),
         "pre-bound launch()": variant.bind(grid, *arrays, *sizes),
+        "x + y, tensors": lambda: x + y,
+        "x + y, recorded": lambda: z + y,
         "empty(shape)": lambda: empty((512, 512), np.float16, device),
         "array[i]": lambda: arrays[0][3],
         "array.T": lambda: arrays[0].T,

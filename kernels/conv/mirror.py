@@ -9,6 +9,8 @@ from tritonnet.kernels.conv import adjoint, columns, windows, winograd
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.runtime import host
 
+TINY = 1 << 15  # elements of columns up to which windows.py's few calls win
+
 
 def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
     """x (N, C, H, W), w (O, C/groups, R, S), bias (O,) or None -> y (N, O, P, Q)."""
@@ -17,7 +19,8 @@ def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1
     bias = bias if bias is None else np.ascontiguousarray(bias, wide)
     shape = _shape(x.shape, w.shape, padding, dilation, groups)
     P, Q = ((size - 1) // step + 1 for size, step in zip((shape.P, shape.Q), stride))
-    road, y = _fast(shape, stride), host.empty((len(x), shape.O, P, Q), wide)
+    road = _fast(shape, stride) if len(x) * P * Q * math.prod(w.shape[1:]) > TINY else None
+    y = host.empty((len(x), shape.O, P, Q), wide)
     if not y.size:
         return y.astype(dtype)
 

@@ -24,6 +24,8 @@ from tritonnet.kernels.rows import next_power_of_2, rows_of, tile_of
 from tritonnet.kernels.runtime.host import PIECE, parallel
 from tritonnet.kernels.softmax import host_rows, row_sums
 
+UNSIGNED = {n: np.dtype(f"u{n}") for n in (1, 2, 4, 8)}  # by size in bytes
+
 # --- mirror: on (rows, C), or (N, C, pixels) ---
 
 def _labels(target, shape, classes, ignore):
@@ -46,7 +48,7 @@ def _labels(target, shape, classes, ignore):
 
 def _outside(t, classes):
     """Whether any label is no class; negative ones are large without their sign."""
-    return np.maximum.reduce(t.view(f"u{t.itemsize}"), axis=None) >= classes
+    return np.maximum.reduce(t.view(UNSIGNED[t.itemsize]), None) >= classes
 
 
 @functools.lru_cache(maxsize=64)
