@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 def _ranks(node):
-    """The numbers of dimensions of what a node saved first and second."""
-    return tuple(a.ndim for a in (node.saved or ())[:2])
+    """The numbers of dimensions of the factors that a node keeps."""
+    return (node.x.ndim, node.y.ndim) if node.saved else ()
 
 
 def _matmul(node):

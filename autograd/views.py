@@ -8,7 +8,7 @@ from tritonnet.autograd import function, tape
 from tritonnet.autograd.function import Op, new
 from tritonnet.autograd.mode import state
 from tritonnet.kernels import strided
-from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.arrays import is_host, zeros
 
 PLAIN = types.MappingProxyType({})  # no keywords
 
@@ -55,7 +55,7 @@ def view_of(base, array, op, args):
 def current_node(tensor):
     """The node of a view, made anew if its base was changed in place meanwhile."""
     view = tensor.base
-    if view.root.node is not view.seen:
+    if view.root.node is not view.seen and view.root.node is not None:      # None: it was detached, the view was not
         before, state.grad = state.grad, True
         try:
             again = _viewed(view.root, view.path)
@@ -110,6 +110,21 @@ class _CopySlices(Op):
         region, dvalue = (_viewed(d, ctx.path) for d in (dbase, dy))
         region.zero_()
         return dbase, dvalue
+
+
+class Overwrite(Op):
+    """The value that takes the place of `before`, whose gradient is 0."""
+
+    name = "CopyBackwards"
+
+    def forward(ctx, before, value):
+        return value
+
+    def backward(ctx, dy):
+        return zeros(dy.shape, dy.dtype, dy), dy
+
+    def differentiable_backward(ctx, dy):
+        return dy.new_zeros(dy.shape), dy
 
 
 def rebase(tensor, out):

@@ -52,6 +52,13 @@ def check_matmul(x, y):
                                f"got: [{stack}, {b[-2]}].")
 
 
+def needed(parents, x, y):
+    """What the gradients of a product need: each the other factor. The rest may be changed in place before backward."""
+    if parents[0] is None:
+        return (x,)
+    return (y,) if parents[1] is None else (x, y)
+
+
 class MatMul(Op):
     """x @ y: vectors, matrices, stacks of matrices (broadcast); one element type."""
 
@@ -61,14 +68,14 @@ class MatMul(Op):
         a, b = x.shape, y.shape
         if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
             check_matmul(x, y)
-        ctx.saved = x, y
+        ctx.x, ctx.y, ctx.saved = x, y, needed(ctx.parents, x, y)
         return kernels.matmul(x, y)
 
     def backward(ctx, dz):
-        return kernels.matmul_backward(dz, *ctx.saved, ctx.needs_input_grad)
+        return kernels.matmul_backward(dz, ctx.x, ctx.y, ctx.needs_input_grad)
 
     def differentiable_backward(self, dz):
-        x, y = self.input(0, self.saved[0]), self.input(1, self.saved[1])
+        x, y = self.input(0, self.x), self.input(1, self.y)
         if x.ndim == 1 and y.ndim == 1:
             return dz * y, dz * x
         X, Y = x.unsqueeze(0) if x.ndim == 1 else x, y.unsqueeze(1) if y.ndim == 1 else y
@@ -130,32 +137,32 @@ class Linear(Op):
             check_linear(x, w, bias)
         ctx.activation = activation
         if activation is None:
-            ctx.saved = x, w
+            ctx.x, ctx.w, ctx.saved = x, w, needed(ctx.parents, x, w)
             return kernels.linear(x, w, bias)
         if activation != "gelu" or not any(ctx.needs_input_grad):             # the derivative is told by the result
             y = kernels.linear(x, w, bias, activation)
-            ctx.saved = x, w, y
+            ctx.x, ctx.w, ctx.y, ctx.saved = x, w, y, (*needed(ctx.parents, x, w), y)
             return y
         v = kernels.linear(x, w, bias)
-        ctx.saved, ctx.bias = (x, w, v), bias
+        ctx.x, ctx.w, ctx.y, ctx.bias, ctx.saved = x, w, v, bias, (*needed(ctx.parents, x, w), v)
         return elementwise.gelu(v)
 
     def backward(ctx, dy):
-        x, w = ctx.saved[:2]
+        x, w = ctx.x, ctx.w
         if ctx.activation is not None:
-            dy = elementwise.derivative(ctx.activation, ("x",)).function(dy, ctx.saved[2])
+            dy = elementwise.derivative(ctx.activation, ("x",)).function(dy, ctx.y)
         parents = ctx.parents
         return kernels.linear_backward(dy, x, w, (parents[0] is not None, parents[1] is not None,
                                                   len(parents) > 2 and parents[2] is not None))
 
     def differentiable_backward(self, dy):
-        x, w = self.input(0, self.saved[0]), self.input(1, self.saved[1])
+        x, w = self.input(0, self.x), self.input(1, self.w)
         if self.activation == "gelu":
             bias = None if self.bias is None else self.input(2, self.bias)
             dy = evaluated(elementwise.OPERATIONS["gelu"].gradients["x"], {"x": Linear.apply(x, w, bias), "dy": dy})
         elif self.activation is not None:
             dy = evaluated(elementwise.OPERATIONS[self.activation].gradients["x"],
-                           {"y": self.output(self.saved[2]), "dy": dy})
+                           {"y": self.output(self.y), "dy": dy})
         count = math.prod(x.array.shape[:-1])
         rows = dy.reshape(count, dy.shape[-1])
         dw = MatMul.apply(rows.transpose(0, 1), x.reshape(count, x.shape[-1]))

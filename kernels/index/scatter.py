@@ -56,7 +56,7 @@ def index_put_mirror(x, key, values, accumulate=False):
         try:
             x[key] = values
             return
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, TypeError):
             pass  # say it in PyTorch's words
     p = plan(key, x.shape)
     check_values(values, p.shape)

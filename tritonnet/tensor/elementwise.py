@@ -6,7 +6,7 @@ import math
 
 from tritonnet.autograd import function
 from tritonnet.autograd.ops import elementwise as ops
-from tritonnet.kernels.dtypes import is_float, result_type
+from tritonnet.kernels.dtypes import category, is_float, result_type
 from tritonnet.tensor.operators import Operators, in_place, in_place_method
 
 __all__ = ["add", "sub", "subtract", "div", "divide", "pow", "where", "clamp", "clip", "clamp_min", "clamp_max",
@@ -127,6 +127,8 @@ def div(input, other, *, rounding_mode=None):
 def pow(input, exponent):
     """input to the power exponent, a tensor or a number; either may be a number, not both."""
     if isinstance(exponent, (int, float)) and isinstance(input, function.Tensor):
+        if exponent < 0 and category(input.array.dtype) == 1 and isinstance(exponent, int):
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
         if exponent == 2 and input.array.dtype != bool:
             return ops.Square.apply(input)
         if is_float(input.array.dtype) and exponent in (0.5, -1):

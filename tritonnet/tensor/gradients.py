@@ -77,7 +77,9 @@ class Gradients:
             calls.backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
     def accumulate(self, grad):
-        """Add a gradient, an array or a tensor with history, to `.grad`. The tape calls it."""
+        """Add a gradient, an array or a tensor with history, to `.grad`, if it is still wanted. The tape calls it."""
+        if not self._requires_grad:
+            return
         if hooks.leaves:
             grad = hooks.on_leaf(self, grad)
         before = self._grad

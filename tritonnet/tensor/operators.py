@@ -181,7 +181,8 @@ class Operators:
         self._check_inplace()
         if source.array.shape != self.array.shape:
             source = source.expand(self.shape)
-        return self._become(source.to(self.device, self.dtype))
+        source = source.to(self.device, self.dtype)
+        return self._become(views.Overwrite.apply(self, source) if state.grad and self.requires_grad else source)
 
 
 def _binary(op, swapped=False):

@@ -38,16 +38,14 @@ class _Formatter:
         if not self.floating:
             self.width = max([len(str(v)) for v in shown.ravel().tolist()], default=1)
             return
-        finite = np.abs(shown[np.isfinite(shown) & (shown != 0)]).astype(np.float64)
-        if finite.size:
-            low, high = finite.min(), finite.max()
-            self.int_mode = bool(np.all(finite == np.ceil(finite)))
-            self.sci = high / low > 1000 or high > 1e8 or not self.int_mode and low < 1e-4
-        if options.sci_mode is not None:
-            self.sci = options.sci_mode
-        values = shown[np.isfinite(shown) & (shown != 0)].ravel()
-        self.width = max([len(self._number(float(v))) for v in values], default=1)
-        self.width = max([self.width, *(len(self._number(float(v))) for v in shown[~np.isfinite(shown)].ravel())])
+        counted = shown[np.isfinite(shown) & (shown != 0)].ravel()
+        if not counted.size:
+            return
+        size = np.abs(counted).astype(np.float64)
+        low, high = size.min(), size.max()
+        self.int_mode = bool(np.all(size == np.ceil(size)))
+        self.sci = high / low > 1000 or high > 1e8 or low < 1e-4 if options.sci_mode is None else options.sci_mode
+        self.width = max(len(self._number(float(v))) for v in counted)
 
     def _number(self, v):
         if not math.isfinite(v):
@@ -129,7 +127,8 @@ def text(tensor):
         suffixes.append(f"grad_fn=<{node.name}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
-    out, length = f"tensor({body}", indent + len(body) - body.rfind("\n") - 1
+    out = f"tensor({body}"
+    length = len(out) - out.rfind("\n") + 1
     for s in suffixes:
         if length + len(s) + 2 > options.linewidth:
             out, length = f"{out},\n{' ' * indent}{s}", indent + len(s)

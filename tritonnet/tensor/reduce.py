@@ -34,7 +34,8 @@ def _dim(dim):
 
 def sum(x, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
     """The sum, of everything or along dim (an int or several); integers and bools give int64."""
-    return ops.Sum.apply(x, _dim(axis if dim is None else dim), keepdim or keepdims, _dtype(dtype))
+    found = ops.Sum.apply(x, _dim(axis if dim is None else dim), keepdim or keepdims, _dtype(dtype))
+    return found if dtype is None else found._cast(dtype)       # integers are summed in int64
 
 
 def mean(x, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
@@ -44,7 +45,8 @@ def mean(x, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
 
 def prod(x, dim=None, keepdim=False, *, dtype=None):
     """The product, of everything or along one dim."""
-    return ops.Prod.apply(x, dim, keepdim, _dtype(dtype))
+    found = ops.Prod.apply(x, dim, keepdim, _dtype(dtype))
+    return found if dtype is None else found._cast(dtype)
 
 
 def amax(x, dim=(), keepdim=False):
@@ -99,17 +101,23 @@ def _place(name, op):
 argmax, argmin = _place("argmax", ops.ArgMax), _place("argmin", ops.ArgMin)
 
 
-def var(x, dim=None, unbiased=None, keepdim=False, *, correction=None, axis=None):
-    """The variance, divided by n - correction (1)."""
+def _of_variance(dim, unbiased, correction):
+    """(dim, correction) of PyTorch's overloads."""
     if isinstance(dim, bool):  # var(x, unbiased)
         dim, unbiased = None, dim
-    correction = correction if correction is not None else 0 if unbiased is False else 1
+    return dim, correction if correction is not None else 0 if unbiased is False else 1
+
+
+def var(x, dim=None, unbiased=None, keepdim=False, *, correction=None, axis=None):
+    """The variance, divided by n - correction (1)."""
+    dim, correction = _of_variance(dim, unbiased, correction)
     return ops.Var.apply(x, _dim(axis if dim is None else dim), correction, keepdim)
 
 
 def std(x, dim=None, unbiased=None, keepdim=False, *, correction=None, axis=None):
     """The standard deviation: the root of var."""
-    return var(x, dim, unbiased, keepdim, correction=correction, axis=axis).sqrt()
+    dim, correction = _of_variance(dim, unbiased, correction)
+    return ops.Std.apply(x, _dim(axis if dim is None else dim), correction, keepdim)
 
 
 def var_mean(x, dim=None, unbiased=None, keepdim=False, *, correction=None):
@@ -141,12 +149,13 @@ def all(x, dim=None, keepdim=False):
 
 def cumsum(x, dim, *, dtype=None):
     """Running sums along dim."""
-    return ops.CumSum.apply(x if dtype is None else x._cast(dtype), dim)
+    return ops.CumSum.apply(x, dim) if dtype is None else ops.CumSum.apply(x._cast(dtype), dim)._cast(dtype)
 
 
-def nansum(x, dim=None, keepdim=False):
+def nansum(x, dim=None, keepdim=False, *, dtype=None):
     """The sum without NaNs."""
-    return sum(x.where(x.isfinite() | x.isinf(), 0.0), dim, keepdim)
+    kept = x.where(~x.isnan(), 0.0) if x.array.dtype in FLOATS else x
+    return sum(kept, dim, keepdim, dtype=dtype)
 
 
 def count_nonzero(x, dim=None):
@@ -163,9 +172,18 @@ def median(x, dim=None, keepdim=False):
         values, indices = flat.sort()
         nan = bool(flat.isnan().any())
         return values[-1 if nan else (len(flat) - 1) // 2]
+    if not x.ndim:
+        values, order = median(x.reshape(1), dim)
+        return ValuesAndIndices(values, order)
     values, order = x.sort(dim)
-    middle = (x.shape[dim] - 1) // 2
-    values, order = values.narrow(dim, middle, 1), order.narrow(dim, middle, 1)
+    n = x.shape[dim]
+    middle = (n - 1) // 2
+    if x.array.dtype in FLOATS:     # NaN are sorted to the end: the first of them
+        ordinary = values.isnan().logical_not().sum(dim, keepdim=True)
+        place = ordinary.where(ordinary < n, middle)
+        values, order = values.gather(dim, place), order.gather(dim, place)
+    else:
+        values, order = values.narrow(dim, middle, 1), order.narrow(dim, middle, 1)
     return ValuesAndIndices(*(t if keepdim else t.squeeze(dim) for t in (values, order)))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from tritonnet import dtypes as dt
 from tritonnet.autograd.function import make
+from tritonnet.autograd.mode import state
 from tritonnet.devices import CPU, device, place
 from tritonnet.kernels import arrays, dtypes
 from tritonnet.kernels import rng as kernels
@@ -211,10 +212,12 @@ class Rng:
 
         self._check_inplace()
         check_apart(self.array)
+        if state.grad and self.requires_grad:
+            drawn = self.new_empty(self.shape)
+            fill(drawn.array, *args, generator=_inner(generator))
+            return self.copy_(drawn)
         fill(self.array, *args, generator=_inner(generator))
         modified(self.array)
-        if self.requires_grad and self.node is not None:
-            self.node, self._requires_grad = None, False
         return self
 
     def uniform_(self, a=0.0, b=1.0, *, generator=None, **bounds):

@@ -94,6 +94,27 @@ class Var(Reduction):
         return (x - x.mean(ctx.axes, keepdim=True)) * (ctx.kept(dy) * (2 / n if n > 0 else float("nan")))
 
 
+class Std(Reduction):
+    """Standard deviations over axes, the roots of Var; the gradient is 0, not NaN, where it is 0."""
+
+    def forward(ctx, x, axis=None, correction=1, keepdims=False):
+        ctx.note(x, axis)
+        ctx.correction, ctx.x = correction, ctx.save(x)
+        ctx.y = ctx.save(elementwise.sqrt(reduce.var(x, axis, correction, keepdims)))
+        return ctx.y
+
+    def backward(ctx, dy):
+        y = ctx.kept(ctx.y)
+        dvar = elementwise.where(elementwise.eq(y, 0), 0.0, elementwise.div(ctx.kept(dy), elementwise.mul(y, 2)))
+        return reduce.var_backward(dvar, ctx.x, ctx.axes, ctx.correction)
+
+    def differentiable_backward(ctx, dy):
+        x, y, n = ctx.input(0, ctx.x), ctx.output(ctx.y), count(ctx.of, ctx.axes) - ctx.correction
+        zero = y == 0
+        scale = dy.masked_fill(zero, 0) / (y.masked_fill(zero, 1) * (n if n > 0 else float("nan")))
+        return (x - x.mean(ctx.axes, keepdim=True)) * ctx.kept(scale)
+
+
 class LogSumExp(Reduction):
     """log of the sum of exponentials over axes."""
 
@@ -185,6 +206,8 @@ def prod_samples(rand):
     yield Sample(rand.integers(-3, 3, (3, 5)), axis=0)
 
 
+@samples(Std, torch=lambda torch, x, axis=None, correction=1, keepdims=False: torch.std(
+    x, axis, correction=correction, keepdim=keepdims))
 @samples(Var, torch=lambda torch, x, axis=None, correction=1, keepdims=False: torch.var(
     x, axis, correction=correction, keepdim=keepdims))
 def var_samples(rand):

@@ -215,6 +215,6 @@ def unbind(input, dim=0):
     shape = input.array.shape
     d = normal_axis(dim, len(shape))
     if not shape:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     before = (slice(None),) * d
     return tuple([Slice.apply(input, (*before, i)) for i in range(shape[d])])
