@@ -93,8 +93,15 @@ def sensible_tile(ROWS, BLOCK, num_warps, rows, cols) -> bool:
             and 1 <= ROWS * BLOCK / (32 * num_warps) <= 64)
 
 
-TILES = Space(ROWS=[1, 2, 4, 8, 16, 32, 64], BLOCK=[1 << n for n in range(4, 15)], num_warps=[1, 2, 4, 8, 16],
-              where=sensible_tile)
+def tiles_where(where) -> Space:
+    """The tiles of a kernel of rows that make sense to it."""
+    return Space(ROWS=[1, 2, 4, 8, 16, 32, 64], BLOCK=[1 << n for n in range(4, 15)], num_warps=[1, 2, 4, 8, 16],
+                 where=where)
+
+
+TILES = tiles_where(sensible_tile)  # of rows whose columns are neighbours in memory
+DENSE_TILES = tiles_where(lambda ROWS, BLOCK, num_warps, rows, cols, x_col: (  # none where they are not
+    x_col is None and sensible_tile(ROWS, BLOCK, num_warps, rows, cols)))
 
 
 @jit

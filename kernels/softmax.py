@@ -17,7 +17,7 @@ from tritonnet.kernels.arrays import empty, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.quiet import quietly
-from tritonnet.kernels.rows import TILES, normal_axis, rows_of, tile_of, walk
+from tritonnet.kernels.rows import DENSE_TILES, normal_axis, rows_of, sensible_tile, tile_of, tiles_where, walk
 from tritonnet.kernels.runtime.host import PIECE, parallel
 
 SMALL = 1 << 12  # elements up to which a mirror makes as few calls as will do
@@ -133,7 +133,7 @@ def softmax_backward_mirror(dy, y, axis=-1, log=False):
 
 # --- kernels: a program takes a tile of ROWS x BLOCK, and walks along the columns if they are more than BLOCK ---
 
-@kernel(flops=lambda x: 5 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes, space=TILES)
+@kernel(flops=lambda x: 5 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes, space=DENSE_TILES)
 def softmax_kernel(x, y, rows, cols, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
                    y_batch: tl.int64, y_row: tl.int64, y_col: tl.int64,
                    LOG: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, LOOP: tl.constexpr):
@@ -173,7 +173,9 @@ def softmax_kernel(x, y, rows, cols, x_batch: tl.int64, x_row: tl.int64, x_col: 
         tl.store(y + walk(col, y_col), v, mask=inside)
 
 
-@kernel(flops=lambda y: 4 * y.size, bytes=lambda y, dy, dx: y.nbytes + dy.nbytes + dx.nbytes, space=TILES)
+@kernel(flops=lambda y: 4 * y.size, bytes=lambda y, dy, dx: y.nbytes + dy.nbytes + dx.nbytes,
+        space=tiles_where(lambda ROWS, BLOCK, num_warps, rows, cols, dy_col, y_col: (
+            dy_col is y_col is None and sensible_tile(ROWS, BLOCK, num_warps, rows, cols))))
 def softmax_backward_kernel(dy, y, dx, rows, cols, dy_batch: tl.int64, dy_row: tl.int64, dy_col: tl.int64,
                             y_batch: tl.int64, y_row: tl.int64, y_col: tl.int64,
                             dx_batch: tl.int64, dx_row: tl.int64, dx_col: tl.int64,
@@ -214,8 +216,10 @@ def _launch(kernel, arrays, axis, log, **config):
     """Over the tiles of arrays of one shape."""
     views = [rows_of(a, axis) for a in arrays]
     v = views[0]
-    tile = tuning.chosen(kernel, v.array.device, v.array.dtype, v.rows, v.cols) or tile_of(
-        v.array.device, v.rows, v.cols, along_rows=v.strides[1] is None and v.strides[2] is not None)
+    device, tile = v.array.device, None
+    if all(r.strides[2] is None for r in views):
+        tile = tuning.chosen(kernel, device, v.array.dtype, v.rows, v.cols)
+    tile = tile or tile_of(device, v.rows, v.cols, along_rows=v.strides[1] is None and v.strides[2] is not None)
     kernel[(v.batch * -(-v.rows // tile["ROWS"]),)](
         *(r.array for r in views), v.rows, v.cols, *(s for r in views for s in r.strides), LOG=log,
         ACC=accumulator(v.array.dtype), LOOP=v.cols > tile["BLOCK"], **tile)

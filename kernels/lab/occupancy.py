@@ -65,8 +65,9 @@ class Occupancy:
         return [name for name in tight if name in ("registers", "shared memory")] or tight
 
     def __str__(self):
-        return (f"{self.blocks} blocks, {self.warps} of {self.most_warps} warps ({100 * self.fraction:.0f} %), limited "
-                f"by {' and '.join(self.limited_by)}")
+        blocks = f"{self.blocks} block{'s' * (self.blocks != 1)}"
+        return (f"{blocks}, {self.warps} of {self.most_warps} warps ({100 * self.fraction:.0f} %), limited by "
+                f"{' and '.join(self.limited_by)}")
 
 
 def occupancy(registers: int, shared: int, threads: int, arch: int) -> Occupancy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, tl
-from tritonnet.kernels.rows import walk
+from tritonnet.kernels.rows import DENSE_TILES, walk
 
 
 @jit
@@ -32,7 +32,7 @@ def label_weights_kernel(target, weight, totals, n, cols, ignore: tl.int64, each
 
 
 @kernel(flops=lambda x: 8 * x.size,
-        bytes=lambda x, target, dx: x.nbytes + target.nbytes + (0 if dx is None else dx.nbytes))
+        bytes=lambda x, target, dx: x.nbytes + target.nbytes + (0 if dx is None else dx.nbytes), space=DENSE_TILES)
 def class_loss_kernel(x, target, weight, loss, dx, totals, rows, cols, ignore: tl.int64, smoothing: tl.float64,
                       divisor: tl.float64, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64, t_batch: tl.int64,
                       t_row: tl.int64, t_col: tl.int64, dx_batch: tl.int64, dx_row: tl.int64, dx_col: tl.int64,

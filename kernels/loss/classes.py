@@ -15,6 +15,7 @@ import functools
 
 import numpy as np
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty, full, is_host
 from tritonnet.kernels.dtypes import accumulator, is_float
 from tritonnet.kernels.loss.class_kernels import class_loss_kernel, label_weights_kernel, total_loss_kernel
@@ -166,9 +167,11 @@ def _class_loss_device(x, target, weight, ignore, reduction, smoothing, gradient
     if not n:
         return full(shape if reduction == "none" else (), np.nan if reduction == "mean" else 0, x.dtype, x), dx
     t, d = None if not soft else rows_of(target, axis), None if dx is None else rows_of(dx, axis)
-    tile = tile_of(x.device, v.rows, v.cols, v.strides[1] is None and v.strides[2] is not None)
+    tuned = tuning.chosen(class_loss_kernel, x.device, x.dtype, v.rows, v.cols) if v.strides[2] is None else None
+    tile = tuned or tile_of(x.device, v.rows, v.cols, v.strides[1] is None and v.strides[2] is not None)
     whole = next_power_of_2(v.rows) * tile["BLOCK"]
-    if v.batch == 1 and not soft and v.cols <= tile["BLOCK"] and whole <= (16384 if v.cols <= 64 else 8192):
+    most = 0 if tuned or soft else 16384 if v.cols <= 64 else 8192
+    if v.batch == 1 and v.cols <= tile["BLOCK"] and whole <= most:
         tile |= {"ROWS": next_power_of_2(v.rows), "num_warps": 4 if whole <= 4096 else 8 if whole <= 8192 else 16}
     programs = v.batch * -(-v.rows // tile["ROWS"])
     alone, totals, width = programs == 1 and reduction != "none", None, 1

@@ -57,14 +57,14 @@ def _backward_tile(x):
     """(ROWS, BLOCK and num_warps, samples per program): all SMs busy, few partial sums."""
     samples, groups, cols = x.shape
     wide = next_power_of_2(cols)
-    if x.device.simulated:
-        block, programs = min(wide, 2048), 2
-        rows = 1 if wide > block else min(next_power_of_2(samples), 32)
-    else:
-        block = wide if wide <= 4096 else 2048
-        rows = 1 if wide > block else max(1, min(2048 // block, 32))
-        programs = (4 if rows * block <= 2048 else 2) * x.device.multi_processor_count // groups
-    tile = {"ROWS": rows, "BLOCK": block, "num_warps": 8 if wide > 2048 else 4}
+    tile = tuning.chosen(norm_rows_backward_kernel, x.device, x.dtype, samples, groups, cols)
+    if tile is None:
+        block = min(wide, 2048) if x.device.simulated or wide > 4096 else wide
+        most = min(next_power_of_2(samples), 32) if x.device.simulated else max(1, min(2048 // block, 32))
+        tile = {"ROWS": 1 if wide > block else most, "BLOCK": block, "num_warps": 8 if wide > 2048 else 4}
+    rows, programs = tile["ROWS"], 2
+    if not x.device.simulated:
+        programs = (4 if rows * tile["BLOCK"] <= 2048 else 2) * x.device.multi_processor_count // groups
     programs = max(1, min(programs, samples // 8))
     return tile, -(-samples // (programs * rows)) * rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, tl
-from tritonnet.kernels.rows import TILES
+from tritonnet.kernels.rows import TILES, sensible_tile, tiles_where
 
 # A row of x is sample * groups + group. `groups` and `span` are None where they are 1.
 
@@ -79,7 +79,9 @@ def normalised(x, mean, rstd, row, at, inside, ACC: tl.constexpr):
 
 
 @kernel(flops=lambda x: 14 * x.size,
-        bytes=lambda dy, x, dx: x.nbytes + dy.nbytes + (0 if dx is None else dx.nbytes))
+        bytes=lambda dy, x, dx: x.nbytes + dy.nbytes + (0 if dx is None else dx.nbytes),
+        space=tiles_where(lambda ROWS, BLOCK, num_warps, samples, cols: (
+            (ROWS == 1 or cols <= BLOCK) and sensible_tile(ROWS, BLOCK, num_warps, samples, cols))))
 def norm_rows_backward_kernel(dy, x, w, mean, rstd, dx, partial, samples, each, cols, groups, span, dy_row: tl.int64,
                               x_row: tl.int64, BIAS: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr,
                               BLOCK: tl.constexpr, LOOP: tl.constexpr):

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty
 from tritonnet.kernels.dtypes import accumulator, bool_, int32, int64, is_float
 from tritonnet.kernels.reduce.axes import reduced_shape
@@ -81,7 +82,8 @@ def reduce(x, axes, keepdims, kind, dtype, scale=None, center=None):
     if not out.size:
         return out
     r = rows_over(x, axes)
-    config = tile(x.device, r)
+    tuned = tuning.chosen(reduce_kernel, x.device, x.dtype, r.rows, r.cols) if r.strides[2] is None else None
+    config = tuned or tile(x.device, r)
     splits, per_split = splits_for(x.device, r, config)
     target = out if splits == 1 else empty((splits, out.size), acc, x)
     grid = (r.batch * -(-r.rows // config["ROWS"]), splits)

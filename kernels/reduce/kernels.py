@@ -7,7 +7,7 @@ row; their partial results are (split, row), and a second launch reduces those.
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, tl
-from tritonnet.kernels.rows import walk
+from tritonnet.kernels.rows import DENSE_TILES, walk
 
 
 @jit
@@ -39,7 +39,7 @@ def multiply(a, b):
     return a * b
 
 
-@kernel(flops=lambda x: x.size, bytes=lambda x, out: x.nbytes + out.nbytes)
+@kernel(flops=lambda x: x.size, bytes=lambda x, out: x.nbytes + out.nbytes, space=DENSE_TILES)
 def reduce_kernel(x, center, out, rows, cols, per_split, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
                   scale: tl.float64, KIND: tl.constexpr, NEUTRAL: tl.constexpr, SCALED: tl.constexpr, ACC: tl.constexpr,
                   ROWS: tl.constexpr, BLOCK: tl.constexpr):

@@ -150,7 +150,8 @@ def test_forced_is_undone_after_an_error_and_nests(simulated):
     assert grids == [(4,), (2,), (4,), (1,)]
 
 
-@pytest.mark.parametrize("name", ["matmul", "conv2d", "conv2d_backward", "softmax", "softmax_backward", "layer_norm"])
+@pytest.mark.parametrize("name", ["matmul", "conv2d", "conv2d_backward", "softmax", "softmax_backward", "layer_norm",
+                                  "layer_norm_backward", "cross_entropy", "sum"])
 def test_spaces_hold_the_heuristics_and_fit_the_gpu(name):
     for dims in ({}, small(subject(name))):
         for planned in launches(subject(name), dims, "float16", arch=90):
@@ -160,14 +161,31 @@ def test_spaces_hold_the_heuristics_and_fit_the_gpu(name):
                 assert planned.config in found
 
 
-def test_every_candidate_of_a_small_softmax_computes_it(simulated):
-    x, = subject("softmax").arrays({"N": 6, "C": 70})
-    y, expected = subject("softmax").arrays({"N": 6, "C": 70}, like=simulated)[0], softmax(x)
-    configs = launches(subject("softmax"), {"N": 6, "C": 70})[0].candidates()
+@pytest.mark.parametrize("name", ["softmax", "softmax_backward", "layer_norm", "layer_norm_backward", "cross_entropy",
+                                  "sum"])
+@pytest.mark.parametrize("dims", [{"N": 6, "C": 70}, {"N": 3, "C": 1100}], ids=str)
+def test_every_candidate_computes_what_the_mirror_does(name, dims, simulated):
+    found = subject(name)
+    (planned, *_) = launches(found, dims)
+    expected, inputs = flat(found.run(*found.arrays(dims))), found.arrays(dims, like=simulated)
+    configs = planned.candidates()
     assert len(configs) >= 4
     for config in configs:
-        with tuning.forced(softmax_kernel, config):
-            np.testing.assert_allclose(to_host(softmax(y)), expected, rtol=1e-6)
+        with tuning.forced(planned.kernel, config), runtime.watching((seen := []).append):
+            got = flat(found.run(*inputs))
+        taken = next(launch.arguments for launch in seen if launch.kernel is planned.kernel)
+        assert {k: taken[k] for k in ("ROWS", "BLOCK")} == {k: config[k] for k in ("ROWS", "BLOCK")}
+        for e, g in zip(expected, got, strict=True):
+            np.testing.assert_allclose(to_host(g), e, rtol=2e-5, atol=1e-5 * max(1, np.abs(e).max()), err_msg=config)
+
+
+def test_rows_that_do_not_lie_densely_keep_the_heuristics(simulated):
+    x, = subject("softmax").arrays({"N": 70, "C": 6}, like=simulated)
+    rows = []
+    config = {"ROWS": 1, "BLOCK": 128, "num_warps": 4}
+    with tuning.forced(softmax_kernel, config), runtime.watching(lambda launch: rows.append(launch.arguments["ROWS"])):
+        softmax(x, 0)
+    assert rows == [8]
 
 
 def test_spaces():
