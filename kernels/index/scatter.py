@@ -28,6 +28,8 @@ from tritonnet.kernels.index.sort import sort_lines
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.strided import collapsed, copy_to
 
+FEW = 1 << 10  # values that np.add.at adds by any key in less time than places can be computed
+
 # mirrors, in place
 
 

@@ -125,8 +125,9 @@ def batch_norm_mirror(x, w, b, running_mean, running_var, training, momentum, ep
     rstd = 1 / np.sqrt(variance + eps)
     scale = rstd if w is None else rstd * w
     far = (mean * mean * rstd * rstd > FAR).any()
-    shift = (0 if far else -mean * scale) + (0 if b is None else b)
-    scale, shift = (_along(np.broadcast_to(p, mean.shape).astype(acc), x) for p in (scale, shift))
+    shift = np.zeros_like(mean) if far else -mean * scale
+    shift = shift if b is None else shift + b
+    scale, shift = (_along(p.astype(acc), x) for p in (scale, shift))
     center = _along(mean.astype(acc), x) if far else None
 
     def scaled(out, i, j):
@@ -152,7 +153,7 @@ def batch_norm_backward_mirror(dy, x, w, mean, rstd, training, wants, dtype):
         pull, push = -along * rstd * scale / count, -level * scale / count
         if not far:
             push = push - mean * pull
-        scale, pull, push = (_along(np.broadcast_to(p, mean.shape).astype(acc), x) for p in (scale, pull, push))
+        scale, pull, push = (_along(p.astype(acc), x) for p in (scale, pull, push))
 
         def scaled(out, i, j):
             np.multiply(dy[i:j], scale, out=out, dtype=acc)

@@ -1,4 +1,4 @@
-"""Functions of one's own: saved results in a recorded backward, and what backward may return."""
+"""Functions of one's own: outputs, saved results in a recorded backward, and what backward may return."""
 
 import pytest
 
@@ -81,3 +81,60 @@ def test_a_gradient_that_was_broadcast_is_summed():
 def test_instances_are_not_called():
     with pytest.raises(RuntimeError, match="static forward method"):
         Exp()(tn.ones(2))
+
+
+class Split(Function):
+    @staticmethod
+    def forward(ctx, x, scale):
+        ctx.scale = scale
+        ctx.save_for_backward(x)
+        return x * scale, x * x
+
+    @staticmethod
+    def backward(ctx, da, db):
+        x, = ctx.saved_tensors
+        return da * ctx.scale + 2 * x * db, None
+
+
+def test_function_with_several_outputs_and_unused_ones():
+    x = tn.tensor(3.0, requires_grad=True)
+    a, b = Split.apply(x, 10)
+    (a + b).backward(retain_graph=True)
+    assert x.grad.item() == 16 and a.grad_fn is not b.grad_fn
+    x.grad = None
+    b.backward()
+    assert x.grad.item() == 6
+    with pytest.raises(RuntimeError, match="second time"):
+        b.backward()
+
+
+def test_function_with_the_wrong_number_of_gradients():
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x + y
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy
+
+    with pytest.raises(RuntimeError, match=r"WrongBackward.*expected 2, got 1"):
+        Wrong.apply(tn.ones(1).requires_grad_(), tn.ones(1)).backward()
+
+
+def test_second_derivatives_of_a_function():
+    class Cube(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x ** 3
+
+        @staticmethod
+        def backward(ctx, dy):
+            x, = ctx.saved_tensors
+            return 3 * x * x * dy
+
+    x = tn.tensor(2.0, requires_grad=True)
+    first, = grad(Cube.apply(x), x, create_graph=True)
+    first.backward()
+    assert first.item() == 12 and x.grad.item() == 12

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tritonnet as tn
-from tritonnet.autograd import Function, backward, engine, grad
+from tritonnet.autograd import backward, engine, grad
 from tritonnet.kernels.runtime import host
 
 
@@ -201,63 +201,6 @@ def test_several_outputs():
     assert not indices.requires_grad
     values.sum().backward()
     assert x.grad.tolist() == [[0, 1, 0]]
-
-
-class Split(Function):
-    @staticmethod
-    def forward(ctx, x, scale):
-        ctx.scale = scale
-        ctx.save_for_backward(x)
-        return x * scale, x * x
-
-    @staticmethod
-    def backward(ctx, da, db):
-        x, = ctx.saved_tensors
-        return da * ctx.scale + 2 * x * db, None
-
-
-def test_function_with_several_outputs_and_unused_ones():
-    x = leaf(3.0)
-    a, b = Split.apply(x, 10)
-    (a + b).backward(retain_graph=True)
-    assert x.grad.item() == 16 and a.grad_fn is not b.grad_fn
-    x.grad = None
-    b.backward()
-    assert x.grad.item() == 6
-    with pytest.raises(RuntimeError, match="second time"):
-        b.backward()
-
-
-def test_function_with_the_wrong_number_of_gradients():
-    class Wrong(Function):
-        @staticmethod
-        def forward(ctx, x, y):
-            return x + y
-
-        @staticmethod
-        def backward(ctx, dy):
-            return dy
-
-    with pytest.raises(RuntimeError, match=r"WrongBackward.*expected 2, got 1"):
-        Wrong.apply(leaf(1.0), leaf(2.0)).backward()
-
-
-def test_second_derivatives_of_a_function():
-    class Cube(Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x ** 3
-
-        @staticmethod
-        def backward(ctx, dy):
-            x, = ctx.saved_tensors
-            return 3 * x * x * dy
-
-    x = leaf(2.0)
-    first, = grad(Cube.apply(x), x, create_graph=True)
-    first.backward()
-    assert first.item() == 12 and x.grad.item() == 12
 
 
 def test_long_chains_neither_recurse_nor_leak():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tritonnet.autograd.ops.shape import Permute
 from tritonnet.tensor.shape import arrange, join, views
 from tritonnet.tensor.shape.arrange import *  # noqa: F403
 from tritonnet.tensor.shape.in_place import InPlaceShape
@@ -37,7 +38,7 @@ class Shape(InPlaceShape):
     @property
     def T(self):
         """All dimensions reversed."""
-        return views.permute(self, range(self.ndim)[::-1])
+        return Permute.apply(self, tuple(range(self.array.ndim))[::-1])
 
     @property
     def mT(self):
