@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from tritonnet.kernels.conv import adjoint, columns, windows, winograd
+from tritonnet.kernels.conv import adjoint, banded, columns, windows, winograd
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.runtime import host
 
@@ -27,9 +27,7 @@ def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1
     def part(i, j):
         if road is not None:
             road.forward(x[i:j], w, bias, shape, y[i:j])
-            if road is winograd and not _finite(y[i:j]):
-                columns.forward(x[i:j], w, bias, shape, y[i:j])
-        else:
+        if road is None or road is winograd and not _finite(y[i:j]):
             windows.forward(x[i:j], w, bias, stride, padding, dilation, groups, y[i:j])
 
     with np.errstate(all="ignore"):                      # inf - inf is nan without a word, as in PyTorch
@@ -46,26 +44,26 @@ def conv2d_backward_mirror(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1,
     n, (O, C, R, S) = len(x), w.shape
     dx = host.empty(x.shape, wide) if needs[0] else None
     road = _fast(shape, stride) if needs[0] else None
-    if road is not None and adjoint.pays(shape):
-        road = adjoint
+    if road is not None:
+        road = next((other for other in (banded, adjoint) if other.pays(shape)), road)
     partial = {}                                         # by first image: (sum of dw, sum of db)
 
     def part(i, j):
         here = None if dx is None else dx[i:j]
         dw = db = None
-        if road is not None:
+        quick = road is not None
+        if quick:
             if needs[1]:
                 dw = np.zeros((groups, O // groups * R * S, C), wide)
             road.backward(x[i:j], w, dy[i:j], shape, here, dw)
-            if road is winograd and not (_finite(here) and (dw is None or _finite(dw))):
-                if dw is not None:
-                    dw.fill(0)
-                columns.backward(x[i:j], w, dy[i:j], shape, here, dw)
-        else:
+            quick = _finite(here) and (dw is None or _finite(dw))
+            if quick and needs[1]:
+                dw = columns.unflip(dw, w.shape)
+        if not quick:
             if needs[1]:
                 dw = np.zeros((groups, O // groups, C * R * S + 1), wide)
                 windows.weight_gradient(x[i:j], w.shape, dy[i:j], stride, padding, dilation, groups, dw)
-                dw, db = dw[:, :, :-1], dw[:, :, -1].reshape(-1)
+                dw, db = dw[:, :, :-1].reshape(w.shape), dw[:, :, -1].reshape(-1)
             if needs[0]:
                 windows.input_gradient(dy[i:j], w, stride, padding, dilation, groups, here)
         if needs[2] and db is None:
@@ -81,8 +79,6 @@ def conv2d_backward_mirror(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1,
         sums = [partial[i] for i in sorted(partial)]
         dw = sum((s[0] for s in sums[1:]), sums[0][0]) if needs[1] and sums else np.zeros(w.shape, wide)
         db = sum((s[1] for s in sums[1:]), sums[0][1]) if needs[2] and sums else np.zeros(O, wide)
-    if needs[1] and sums:
-        dw = columns.unflip(dw, w.shape) if road is not None else np.ascontiguousarray(dw).reshape(w.shape)
     return (dx.astype(dtype, copy=False) if needs[0] else None, dw.astype(dtype, copy=False) if needs[1] else None,
             db.astype(dtype, copy=False) if needs[2] else None)
 
@@ -99,8 +95,8 @@ def _fast(shape, stride):
 
 
 def _finite(y):
-    """Whether no sum along the last axes is infinite or NaN: then no element is, and nothing that Winograd's
-    differences would have turned into NaN. By BLAS, a small part of the time of the products."""
+    """Whether no sum along the last axes is infinite or NaN. Then no element is: no infinity met another in
+    Winograd's differences, or a zero between rows. By BLAS, a small part of the time of the products."""
     planes = y.reshape(-1, y.shape[-2] * y.shape[-1])
     return bool(np.isfinite(planes @ np.ones(planes.shape[1], y.dtype)).all())
 

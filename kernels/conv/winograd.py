@@ -13,7 +13,7 @@ Backward: dx is again such a convolution, of dy with the flipped weights; and th
 sum over pixels of the same columns with x0, x0 + x1, x0 - x1, -x1, where x0, x1 are the rows of x that m0 … m3 feed.
 
 Errors are as of the plain sum, but for an infinity, which may become NaN in the results that see it: mirror.py asks,
-and lets columns.py compute these images again.
+and lets windows.py compute these images again.
 """
 
 from __future__ import annotations

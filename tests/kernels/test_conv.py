@@ -9,12 +9,14 @@ from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import to_device
 from tritonnet.kernels.conv import (
     adjoint,
+    banded,
     col2im,
     columns,
     conv2d,
     conv2d_backward,
     im2col,
     laid_out,
+    mirror,
     output_size,
     tiles,
     windows,
@@ -100,9 +102,47 @@ def test_winograd_agrees_with_the_definition(shape, w_shape, options, memory, mo
 @pytest.mark.parametrize("memory", [1 << 20, 4000, 500], ids=lambda n: f"blocks of {n} bytes")
 @pytest.mark.parametrize("shape, w_shape, options", [g for g in GEOMETRIES if "stride" not in g[2]])
 def test_adjoint_agrees_with_the_definition(shape, w_shape, options, memory, monkeypatch):
+    monkeypatch.setattr(banded, "pays", lambda shape: False)
     monkeypatch.setattr(adjoint, "pays", lambda shape: True)
     monkeypatch.setattr(columns, "BLOCK", memory)
     check(shape, w_shape, **options)
+
+
+@pytest.mark.parametrize("memory", [1 << 20, 4000, 500], ids=lambda n: f"blocks of {n} bytes")
+@pytest.mark.parametrize("shape, w_shape, options", [
+    *(g for g in GEOMETRIES if not g[2].keys() & {"stride", "groups"}),
+    ((2, 4, 9, 8), (6, 4, 3, 2), {"padding": (1, 2), "dilation": (2, 3)}),
+])
+def test_banded_agrees_with_the_definition(shape, w_shape, options, memory, monkeypatch):
+    monkeypatch.setattr(banded, "pays", lambda shape: True)
+    monkeypatch.setattr(banded, "BLOCK", memory)
+    check(shape, w_shape, **options)
+
+
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan, 3e38])
+@pytest.mark.parametrize("road, x_shape, w_shape", [
+    (winograd, (3, 32, 9, 7), (32, 32, 3, 3)),
+    (columns, (3, 8, 9, 7), (8, 8, 3, 3)),
+    (adjoint, (3, 2, 9, 16), (80, 2, 5, 5)),
+    (banded, (3, 2, 9, 12), (4, 2, 5, 5)),
+])
+def test_infinities_are_left_as_by_the_plain_sum(road, x_shape, w_shape, special, monkeypatch):
+    rng = np.random.default_rng(3)
+    x, w, bias = (rng.standard_normal(shape, dtype=np.float32) for shape in (x_shape, w_shape, w_shape[:1]))
+    dy = np.ones((3, w_shape[0], x_shape[2] - w_shape[2] + 1, x_shape[3] - w_shape[3] + 1), np.float32)
+    x[1, 1, 4, 3] = dy[2, 3, 0, 1] = special
+    taken = []
+    for name in ("forward", "backward"):
+        if hasattr(road, name):
+            function = getattr(road, name)
+            monkeypatch.setattr(road, name, lambda *args, f=function: (taken.append(road), f(*args)))
+    found = conv2d(x, w, bias), *conv2d_backward(dy, x, w)
+    assert road in taken
+    expected = reference(x, w, bias, (1, 1), (0, 0), (1, 1), 1)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-3, atol=1e-3)
+    monkeypatch.setattr(mirror, "_fast", lambda shape, stride: None)
+    for f, e in zip(found[1:], conv2d_backward(dy, x, w)):
+        np.testing.assert_allclose(f, e, rtol=1e-3, atol=1e-3)
 
 
 def test_which_road_is_taken():
@@ -110,23 +150,9 @@ def test_which_road_is_taken():
     assert winograd.pays(shape(32, 64, 3)) and not winograd.pays(shape(32, 64, 5))
     assert not winograd.pays(shape(1, 64, 3)) and not winograd.pays(shape(64, 64, 3, groups=2))
     assert adjoint.pays(shape(4, 8, 5)) and not adjoint.pays(shape(4, 64, 3)) and not adjoint.pays(shape(8, 4, 5))
+    assert banded.pays(shape(4, 8, 5)) and not banded.pays(shape(64, 64, 5)) and not banded.pays(shape(4, 8, 3))
+    assert not banded.pays(shape(4, 8, 5, padding=(4, 4))) and not banded.pays(shape(4, 8, 5, groups=2))
     assert columns.fits(shape(4, 4, 3, (2, 2))) and not columns.fits(shape(4, 4, 3, (3, 0)))
-
-
-@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan, 3e38])
-def test_winograd_leaves_infinities_as_the_plain_sum_does(special, monkeypatch):
-    rng = np.random.default_rng(3)
-    x, dy = (rng.standard_normal((3, 32, 9, 7), dtype=np.float32) for _ in range(2))
-    w, bias = rng.standard_normal((32, 32, 3, 3), dtype=np.float32), np.ones(32, np.float32)
-    x[1, 5, 4, 3] = dy[2, 7, 0, 6] = special
-    assert winograd.pays(columns.Shape(32, 9, 7, 32, 3, 3, (1, 1), (1, 1), 1))
-    found = conv2d(x, w, bias, (1, 1), (1, 1)), *conv2d_backward(dy, x, w, (1, 1), (1, 1))
-    monkeypatch.setattr(winograd, "LEAST", 1000)
-    expected = conv2d(x, w, bias, (1, 1), (1, 1)), *conv2d_backward(dy, x, w, (1, 1), (1, 1))
-    for f, e in zip(found, expected):
-        np.testing.assert_allclose(f, e, rtol=1e-4, atol=1e-4)
-    if special == np.inf:
-        assert np.isinf(found[0]).sum() == 9 * 32 and not np.isnan(found[0]).any()
 
 
 def test_float32_by_winograd_is_as_accurate_as_the_plain_sum():
