@@ -41,7 +41,7 @@ def root(i, y, g, create_graph):
             f"shape of {tuple(array.shape)}."
         )
     if g.array.dtype not in FLOATS:
-        raise RuntimeError(f"gradient {i} must be of floating-point type, got {g.array.dtype}")
+        g = make(g.array.astype(array.dtype))
     return edge(y), g if create_graph else g.array
 
 
@@ -58,12 +58,26 @@ def _sum_tensors(before, grad, shape, dtype):
 
 def run(roots, retain_graph, create_graph, inputs):
     """The engine from these roots; what it computes is recorded if create_graph says so."""
-    before, state.grad = state.grad, bool(create_graph)
+    before, state.grad, outer, state.deferred = state.grad, bool(create_graph), state.deferred, None
     try:
-        return engine.backward(roots, create_graph if retain_graph is None else retain_graph, inputs,
-                               _sum_tensors if create_graph else None)
+        found = engine.backward(roots, create_graph if retain_graph is None else retain_graph, inputs,
+                                _sum_tensors if create_graph else None)
+        for leaf, grad in (state.deferred or {}).items():
+            leaf.accumulate(grad, complete=True)
+        return found
     finally:
-        state.grad = before
+        state.grad, state.deferred = before, outer
+
+
+def defer(leaf, grad):
+    """Add to a leaf's gradient that is handed over at the end of the backward pass, complete."""
+    if state.deferred is None:
+        state.deferred = {}
+    before = state.deferred.get(leaf)
+    if before is not None:
+        recorded = isinstance(grad, function.Tensor)
+        grad = before + grad if recorded else engine.add_arrays(before, grad, in_place=False)
+    state.deferred[leaf] = grad
 
 
 def _run(outputs, gradients, retain_graph, create_graph, inputs):
@@ -92,8 +106,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         raise RuntimeError("'inputs' argument to backward cannot be empty.")
     found = _run(tensors, grad_tensors, retain_graph, create_graph, [edge(x) for x in inputs])
     for x in inputs:
-        if (g := found.pop(edge(x), None)) is not None:
-            x.accumulate(g)
+        if (g := found.pop(edge(x), None)) is not None and not x.retains_grad:
+            x.accumulate(g, complete=True)
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
@@ -101,14 +115,19 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     """The gradients of `outputs` with respect to `inputs`, as a tuple; nothing accumulates.
 
     allow_unused: None instead of an error for inputs that do not matter; materialize_grads: zeros for them.
+    is_grads_batched: grad_outputs have one dimension more in front; a backward pass for each of their rows.
     """
     if not only_inputs:
         warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
                       "gradient for other parts of the graph, please use torch.autograd.backward.", FutureWarning,
                       stacklevel=2)
-    if is_grads_batched:
-        raise NotImplementedError("autograd.grad: is_grads_batched=True is not offered; call grad once per row")
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+                         "allow_unused=False.")
     outputs, inputs = _tuple(outputs), _tuple(inputs)
+    if is_grads_batched:
+        return _batched(outputs, inputs, _tuple(grad_outputs), retain_graph, create_graph, allow_unused,
+                        materialize_grads)
     for i, x in enumerate(inputs):
         if not x.requires_grad:
             raise RuntimeError(f"One of the differentiated Tensors does not require grad: input {i}")
@@ -123,8 +142,22 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
                 "One of the differentiated Tensors appears to not have been used in the graph. "
                 "Set allow_unused=True if this is the desired behavior."
             )
+        elif x.grad_fn is None:
+            g = x.hooked(g)
         results.append(g if g is None or isinstance(g, function.Tensor) else make(g))
     return tuple(results)
+
+
+def _batched(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads):
+    """One backward pass for each row of the gradients; their results as rows."""
+    from tritonnet.autograd.ops.shape import Stack
+
+    count, rows = len(grad_outputs[0]), []
+    for i in range(count):
+        last = i == count - 1
+        rows.append(grad(outputs, inputs, [g[i] for g in grad_outputs], retain_graph if last else True, create_graph,
+                         allow_unused=allow_unused, materialize_grads=materialize_grads))
+    return tuple(None if column[0] is None else Stack.apply(*column, axis=0) for column in zip(*rows))
 
 
 class _Old(type):

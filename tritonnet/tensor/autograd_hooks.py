@@ -42,10 +42,26 @@ def _on_arrays(hook):
     """A hook on tensors as the tape calls it: with an array, or with a tensor when the graph is recorded."""
 
     def call(grad, recorded):
-        changed = hook(grad if recorded else make(grad))
-        return changed if changed is None or recorded else changed.array
+        return _changed(hook, grad, recorded)
 
     return call
+
+
+def _changed(hook, grad, recorded):
+    """What a hook makes of a gradient: checked, and None if it returned nothing."""
+    changed = hook(grad if recorded else make(grad))
+    if changed is None:
+        return None
+    if not hasattr(changed, "array"):
+        raise TypeError(f"expected Variable, but hook returned '{type(changed).__name__}'")
+    if changed.array.shape != (grad.array if recorded else grad).shape:
+        raise RuntimeError(f"hook '{getattr(hook, '__name__', hook)}' has changed the size of value")
+    return changed if recorded else changed.array
+
+
+def waits(leaf):
+    """Whether a leaf has hooks, which want its gradient complete."""
+    return bool(leaves.get(id(leaf)) or after.get(id(leaf)))
 
 
 def register(tensor, hook):
@@ -57,7 +73,10 @@ def register(tensor, hook):
         return RemovableHandle(_of(leaves, tensor), hook)
     if node.hooks is None:
         node.hooks = {}
-    return RemovableHandle(node.hooks, _on_arrays(hook))
+    handle = RemovableHandle(node.hooks, _on_arrays(hook))
+    if "retain" in node.hooks:      # what is kept has passed through all hooks
+        node.hooks["retain"] = node.hooks.pop("retain")
+    return handle
 
 
 def register_post_accumulate(tensor, hook):
@@ -68,12 +87,11 @@ def register_post_accumulate(tensor, hook):
 
 
 def on_leaf(tensor, grad):
-    """A leaf's hooks, on the part that one backward pass adds."""
+    """A leaf's hooks, on what one backward pass adds."""
     for hook in list(leaves.get(id(tensor), {}).values()):
-        recorded = not hasattr(grad, "strides")
-        changed = hook(grad if recorded else make(grad))
+        changed = _changed(hook, grad, not hasattr(grad, "strides"))
         if changed is not None:
-            grad = changed if recorded else changed.array
+            grad = changed
     return grad
 
 

@@ -233,8 +233,6 @@ class Tensor(Gradients, Elementwise, Reduce, Scan, Moments, Shape, Index, Linalg
         return made
 
     def __reduce_ex__(self, protocol):
-        if self.grad_fn is not None:
-            raise RuntimeError("only leaf tensors can be pickled: detach() first")
         host = arrays.to_host(self.array)
         return rebuild, (type(self), host, self.requires_grad, str(self.device)), self.__dict__ or None
 

@@ -76,12 +76,18 @@ class Gradients:
         else:
             calls.backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
-    def accumulate(self, grad):
-        """Add a gradient, an array or a tensor with history, to `.grad`, if it is still wanted. The tape calls it."""
+    def accumulate(self, grad, complete=False):
+        """Add a gradient, an array or a tensor with history, to `.grad`, if it is still wanted. The tape calls it.
+
+        complete: no other part will follow in this backward pass, so that hooks may see it.
+        """
         if not self._requires_grad:
             return
-        if hooks.leaves:
-            grad = hooks.on_leaf(self, grad)
+        if hooks.leaves or hooks.after:
+            if not complete and hooks.waits(self):
+                calls.defer(self, grad)
+                return
+            grad = self.hooked(grad)
         before = self._grad
         if isinstance(grad, function.Tensor):
             self._grad = grad if before is None else before + grad
@@ -93,6 +99,10 @@ class Gradients:
             write(before.array, engine.add_arrays(before.array, grad, in_place=True))
         if hooks.after:
             hooks.after_leaf(self)
+
+    def hooked(self, grad):
+        """What the hooks make of this leaf's gradient."""
+        return hooks.on_leaf(self, grad) if hooks.leaves else grad
 
     def requires_grad_(self, requires_grad=True):
         """Switch recording for this leaf; in place."""
