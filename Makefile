@@ -11,7 +11,7 @@ ifeq ($(TRITONNET_DATA),)
 unexport TRITONNET_DATA
 endif
 
-.PHONY: help train test test-fast lint types check gpu-check kernel-matrix bench notebooks packaging clean
+.PHONY: help train test test-fast lint types check gpu-check kernel-matrix kernel-budgets compile-all bench notebooks packaging clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -41,6 +41,12 @@ gpu-check:  ## on a machine with a GPU: all samples on the device, then the benc
 
 kernel-matrix: $(VENV)/.test  ## write tests/kernel_matrix.md anew; ARGS=--coverage-only takes seconds
 	$(BIN)/python -m tests.kernel_matrix $(ARGS)
+
+compile-all: $(VENV)/.test  ## compile all that a GPU could ask for, on three architectures, against the budgets
+	$(PYTEST) tests/test_compile.py --every-specialisation $(ARGS)
+
+kernel-budgets: $(VENV)/.test  ## write tests/kernel_budgets.json and .md anew: registers, occupancy, … of every kernel
+	$(BIN)/python -m tests.kernel_budgets $(ARGS)
 
 bench:  ## CPU training steps, beside PyTorch where it is installed
 	$(PYTHON) benchmarks/cpu.py $(ARGS)

@@ -17,7 +17,7 @@ import zlib
 import numpy as np
 
 from tests.exercises import EXERCISES
-from tests.full_size import full_size
+from tests.full_size import ELEMENTS, WITHOUT_TAPE, elementwise, full_size
 from tests.oracles import DTYPES, dtypes_of, name, outputs_of, tensors
 from tritonnet import kernels
 from tritonnet.autograd.function import make
@@ -55,7 +55,7 @@ def dry_device(arch=90, gpu=True):
     return runtime.simulated(driver=DryDriver, arch=arch, gpu=gpu)
 
 
-def runs(device, kinds=("sample", "exercise", "full size")):
+def runs(device, kinds=("full size", "sample", "exercise")):
     """Run everything on a dry device; one `Run` after the other."""
     for kind in kinds:
         for label, dtype, case, work in {"sample": _samples, "exercise": _exercises, "full size": _full_size}[kind]():
@@ -89,11 +89,35 @@ def _exercises():
 
 
 def _full_size():
-    for i, (op, arguments) in enumerate(full_size()):
+    for op, args, kwargs in elementwise():
+        for dtype in FLOAT_DTYPES if any(_is_float(a) for a in args) else FLOAT_DTYPES[:1]:
+            yield f"{op.__name__} at full size", dtype, None, (
+                lambda device, op=op, args=args, kwargs=kwargs, dtype=dtype: _forward_and_backward(
+                    op, [_widened(a, DTYPES[dtype], device) for a in args], kwargs, device))
+    for op, arguments in full_size():
+        given = arguments(lambda *shape: shape, lambda *shape: shape)
+        sizes = ", ".join("x".join(map(str, a)) if type(a) is tuple else str(a) for a in given)
         for dtype in FLOAT_DTYPES:
-            yield f"{op.__name__} at full size {i}", dtype, None, (
+            yield f"{op.__name__} at full size, {sizes}", dtype, None, (
                 lambda device, op=op, arguments=arguments, dtype=dtype: _forward_and_backward(
                     op, arguments(*_makers(device, DTYPES[dtype])), {}, device))
+    for work in WITHOUT_TAPE:
+        for dtype in FLOAT_DTYPES:
+            yield f"{work.__name__} at full size", dtype, None, (
+                lambda device, work=work, dtype=dtype: work(device, DTYPES[dtype]))
+
+
+def _is_float(a):
+    return isinstance(a, np.ndarray) and a.dtype == np.float64
+
+
+def _widened(a, dtype, device):
+    """A full-size tensor in place of a sample's array."""
+    if not isinstance(a, np.ndarray):
+        return a
+    t = make(empty(ELEMENTS, dtype if _is_float(a) else a.dtype, device))
+    t.requires_grad = _is_float(a)
+    return t
 
 
 def _makers(device, dtype):
@@ -128,6 +152,7 @@ class Asked(typing.NamedTuple):
     specialisation: typing.Any
     run: Run
     rank: int
+    order: int  # in which they were asked for
 
 
 def specialisations(arch) -> dict[tuple, list[Asked]]:
@@ -147,14 +172,14 @@ def specialisations(arch) -> dict[tuple, list[Asked]]:
                 wider = new if len(new.divisible) > len(known.divisible) else known
                 best[key] = wider, done if done.kind == "full size" != first.kind else first
     alike = collections.defaultdict(list)
-    for new, done in best.values():
+    for order, (new, done) in enumerate(best.values()):
         flags = tuple((k, describe(v)) for k, v in new.constants.items() if type(v) is not int)
-        alike[new.kernel.name, new.kernel.key, tuple(new.types), flags].append((new, done))
+        alike[new.kernel.name, new.kernel.key, tuple(new.types), flags].append((new, done, order))
     by_name = collections.defaultdict(list)
     for group in alike.values():
-        group.sort(key=lambda pair: (pair[1].kind != "full size", -elements_per_warp(pair[0]), pair[1].label))
-        for rank, (new, done) in enumerate(group):
-            by_name[new.kernel.fn.__module__, new.kernel.name].append(Asked(new, done, rank))
+        group.sort(key=lambda one: (one[1].kind != "full size", -elements_per_warp(one[0]), one[1].label))
+        for rank, (new, done, order) in enumerate(group):
+            by_name[new.kernel.fn.__module__, new.kernel.name].append(Asked(new, done, rank, order))
     for asked in by_name.values():
         asked.sort(key=lambda a: (a.rank, a.run.kind != "full size",
                                   zlib.crc32(f"{a.run.label} {a.run.dtype}".encode())))

@@ -5,15 +5,22 @@ Nothing of this is ever computed in the suite: kernels are chosen and compiled f
 
 from __future__ import annotations
 
-from tritonnet.autograd.ops.conv import Conv2d
-from tritonnet.autograd.ops.elementwise import Add, Gelu, Mul, Relu
-from tritonnet.autograd.ops.index import Embedding, Sort
-from tritonnet.autograd.ops.loss import CrossEntropy
+import numpy as np
+
+from tritonnet.autograd.ops.conv import Conv2d, Fold, Unfold
+from tritonnet.autograd.ops.elementwise import Add, Gelu, Mul, Prelu, Relu
+from tritonnet.autograd.ops.index import Embedding, Gather, IndexSelect, ScatterAdd, Sort
+from tritonnet.autograd.ops.loss import BceWithLogits, CrossEntropy, MseLoss
 from tritonnet.autograd.ops.matmul import Linear, MatMul
 from tritonnet.autograd.ops.norm import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from tritonnet.autograd.ops.pool import AvgPool2d, MaxPool2d
-from tritonnet.autograd.ops.reduce import Mean, Sum
+from tritonnet.autograd.ops.reduce import Amax, ArgMax, CumSum, LogSumExp, Max, Mean, Norm, Sum, Var
+from tritonnet.autograd.ops.rng import Dropout
+from tritonnet.autograd.ops.shape import Cat, Flip, Triu
 from tritonnet.autograd.ops.softmax import LogSoftmax, Softmax
+from tritonnet.autograd.samples import declared, every_op
+from tritonnet.kernels import index, optim, rng, strided
+from tritonnet.kernels.arrays import empty
 
 
 def full_size():
@@ -36,7 +43,8 @@ def full_size():
     yield Softmax, lambda f, i: (f(8, 12, 1024, 1024),)
     yield LogSoftmax, lambda f, i: (f(8192, 50257),)  # longer than a program's registers
     yield Softmax, lambda f, i: (f(4096, 4096), 0)  # down the columns
-    yield CrossEntropy, lambda f, i: (f(8192, 50257), i(8192))
+    yield CrossEntropy, lambda f, i: (f(8192, 32000), i(8192))
+    yield CrossEntropy, lambda f, i: (f(8192, 50257), i(8192))  # rows that begin anywhere
     yield CrossEntropy, lambda f, i: (f(64, 10), i(64))
     yield CrossEntropy, lambda f, i: (f(8, 21, 256, 256), i(8, 256, 256))  # segmentation
     yield LayerNorm, lambda f, i: (f(8192, 1024), (1024,), f(1024), f(1024))
@@ -50,9 +58,92 @@ def full_size():
     yield Sum, lambda f, i: (f(1 << 24),)
     yield Mean, lambda f, i: (f(8192, 4096), 0)
     yield Sum, lambda f, i: (f(8192, 4096), 1)
+    yield Mean, lambda f, i: (f(64, 64, 56, 56), (0, 2, 3))  # of channels
+    yield Var, lambda f, i: (f(8192, 4096), 1)
+    yield Norm, lambda f, i: (f(8192, 4096), 1)
+    yield LogSumExp, lambda f, i: (f(8192, 4096), 1)
+    yield Amax, lambda f, i: (f(8192, 4096), 1)
+    yield Max, lambda f, i: (f(8192, 4096), 1)
+    yield ArgMax, lambda f, i: (f(8192, 4096), 1)
+    yield CumSum, lambda f, i: (f(8192, 4096), 1)
     yield Sort, lambda f, i: (f(64, 50257),)  # longer than a run
+    yield Sort, lambda f, i: (f(8192, 1024),)
+    yield Gather, lambda f, i: (f(8192, 4096), 1, i(8192, 64))
+    yield ScatterAdd, lambda f, i: (f(8192, 4096), 1, i(8192, 64), f(8192, 64))
+    yield IndexSelect, lambda f, i: (f(50000, 256), 0, i(8192))  # a batch out of a set of data
     yield Embedding, lambda f, i: (i(8, 1024), f(50257, 768))
+    yield MseLoss, lambda f, i: (f(8192, 4096), f(8192, 4096))
+    yield BceWithLogits, lambda f, i: (f(8192, 4096), f(8192, 4096))
+    yield Dropout, lambda f, i: (f(8192, 4096), 0.1)
+    yield Cat, lambda f, i: (f(2048, 4096), f(6144, 4096))
+    yield Triu, lambda f, i: (f(64, 1024, 1024), 1)
+    yield Flip, lambda f, i: (f(64, 3, 224, 224), (3,))
+    yield Unfold, lambda f, i: (f(32, 64, 56, 56), (3, 3), (1, 1), (1, 1))
+    yield Fold, lambda f, i: (f(32, 576, 3136), (56, 56), (3, 3), (1, 1), (1, 1))
     yield Add, lambda f, i: (f(8192, 4096), f(4096))  # a bias
     yield Mul, lambda f, i: (f(1 << 24), f(1 << 24))
+    yield Prelu, lambda f, i: (f(64, 64, 56, 56), f(64, 1, 1))
     yield Relu, lambda f, i: (f(64, 64, 112, 112),)
     yield Gelu, lambda f, i: (f(8192, 4096),)
+
+
+def elementwise():
+    """(operation, arguments, keyword arguments) of every elementwise operation: of its samples, those whose arrays have
+    one shape. What runs them puts arrays of `ELEMENTS` in their place.
+    """
+    for op in every_op():
+        if op.__module__.endswith("ops.elementwise"):
+            for sample in declared[op]:
+                shapes = {a.shape for a in sample.args if isinstance(a, np.ndarray)}
+                if not sample.raises and len(shapes) == 1 and () not in shapes:
+                    yield op, sample.args, sample.kwargs
+
+
+ELEMENTS = (1024, 4096)
+SIZES = [(64, 1, 3, 3), (64,), (1024, 4096), (4096,)]  # of parameters
+
+
+def fills(device, dtype):
+    x = empty(ELEMENTS, dtype, device)
+    rng.uniform(x)
+    rng.normal(x)
+    rng.bernoulli(x, 0.5)
+    rng.bernoulli(x, empty(ELEMENTS, dtype, device))
+    rng.randint(empty(ELEMENTS, np.dtype(np.int64), device), 0, 1000)
+    rng.permutation(60000, device)
+    strided.fill(empty(ELEMENTS, np.dtype(np.int64), device), 7)
+
+
+def copies(device, dtype):
+    x = empty((64, 64, 56, 56), dtype, device)
+    x.transpose(0, 2, 3, 1).copy()
+    x[:, ::2].copy()
+    x[..., ::2].copy()
+    x.reshape(4096, -1).T.copy()
+    empty(ELEMENTS, np.dtype(np.uint8), device).astype(dtype)
+
+
+def choosing(device, dtype):
+    index.nonzero(empty(ELEMENTS, dtype, device))
+    index.masked_fill(empty(ELEMENTS, dtype, device), empty(ELEMENTS, np.dtype(bool), device), 0.0)
+
+
+def steps(device, dtype):
+    """Of every optimizer, and clipping."""
+    p, g, *state = ([empty(shape, dtype, device) for shape in SIZES] for _ in range(5))
+    counts = [empty((), np.dtype(np.float32), device) for _ in SIZES]
+    groups = [0] * len(SIZES)
+    optim.sgd_step(p, g, None, None, groups, [(0.1, 0.0, 0.0, 0.0, False)], optim.Fused())
+    optim.sgd_step(p, g, state[0], counts, groups, [(0.1, 0.9, 0.5, 1e-4, False)], optim.Fused(), True)
+    for adamw, amsgrad in ((False, False), (True, True)):
+        optim.adam_step(p, g, state[0], state[1], state[2] if amsgrad else None, counts, groups,
+                        [(1e-3, 0.9, 0.999, 1e-8, 0.01, False)], optim.Fused(), adamw)
+    optim.rmsprop_step(p, g, state[0], state[1], state[2], counts, groups, [(0.1, 0.9, 1e-2, 0.01, 0.9, False)],
+                       optim.Fused())
+    for norm in (2.0, 1.0, float("inf")):
+        optim.clip_grad_norm(g, 1.0, norm)
+        optim.grad_norm(g, norm)
+    optim.clip_grad_value(g, 0.5)
+
+
+WITHOUT_TAPE = (fills, copies, choosing, steps)

@@ -34,8 +34,7 @@ Written by `python -m tests.kernel_matrix`; a test fails when it is out of date.
 - float32, float16, bfloat16: forward and backward on the simulated device against the mirrors, in that type.
 - PyTorch: an operation that launches it has a counterpart there; mirrors are held against it where torch is installed.
 - sm_80, sm_90, sm_100: compiled as a GPU would ask for it; the most registers per thread, then bytes spilled, of the
-  specialisations that tests/test_compile.py chooses (of generated kernels, for two of the three). Registers depend on
-  Triton's version and are not tested.
+  specialisations that tests/test_compile.py chooses. tests/kernel_budgets.md tells more, and is tested.
 
 """
 

@@ -111,15 +111,17 @@ def extreme(x, axes, keepdims, largest):
     config = tile(x.device, r, most=2048)
     splits, per_split = splits_for(x.device, r, config)
     grid = (r.batch * -(-r.rows // config["ROWS"]), splits)
-    to = (values, where)
+    to, least = (values, where), neutral("max" if largest else "min", acc)
     if splits > 1:
         to = empty((splits, values.size), acc, x), empty((splits, values.size), int64, x)
-    extreme_kernel[grid](r.array, None, *to, r.rows, r.cols, per_split, *r.strides, LARGEST=largest, ACC=acc, **config)
+    extreme_kernel[grid](r.array, None, *to, r.rows, r.cols, per_split, *r.strides, LARGEST=largest, NEUTRAL=least,
+                         ACC=acc, **config)
     if splits > 1:
         r = rows_over(to[0], (0,))
         config = tile(x.device, r, most=2048)
         extreme_kernel[(-(-r.rows // config["ROWS"]), 1)](
-            to[0], to[1], values, where, r.rows, r.cols, r.cols, *r.strides, LARGEST=largest, ACC=acc, **config)
+            to[0], to[1], values, where, r.rows, r.cols, r.cols, *r.strides, LARGEST=largest,
+            NEUTRAL=least, ACC=acc, **config)
     return values, where
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.rows import DENSE_TILES, walk
 
+BEHIND = (1 << 63) - 1  # every column
+
 
 @jit
 def greatest(a, b):
@@ -90,8 +92,12 @@ def reduce_kernel(x, center, out, rows, cols, per_split, x_batch: tl.int64, x_ro
 
 @kernel(flops=lambda x: x.size, bytes=lambda x, values, where: x.nbytes + values.nbytes + where.nbytes)
 def extreme_kernel(x, places, values, where, rows, cols, per_split, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
-                   LARGEST: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    """The largest (smallest) of each row and its column. places: the columns of partial results, or None."""
+                   LARGEST: tl.constexpr, NEUTRAL: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr,
+                   BLOCK: tl.constexpr):
+    """The largest (smallest) of each row and its column. places: the columns of partial results, or None.
+
+    A lane without elements holds NEUTRAL at a place behind all others, and so loses against any element.
+    """
     tiles = tl.cdiv(rows, ROWS)
     batch = (tl.program_id(0) // tiles).to(tl.int64)
     row = tl.program_id(0) % tiles * ROWS + tl.arange(0, ROWS)[:, None]
@@ -99,21 +105,17 @@ def extreme_kernel(x, places, values, where, rows, cols, per_split, x_batch: tl.
     shift = batch * x_batch + walk(row, x_row)
     start = split * per_split
     stop = tl.minimum(start + per_split, cols)
-    lanes = tl.arange(0, BLOCK)[None, :]
-    first = tl.where(start + lanes < stop, start + lanes, start)  # a lane without elements holds the first one again
-    best = tl.load(x + shift + walk(first, x_col), mask=(row < rows) & (start < cols), other=0).to(ACC)
-    if places is None:
-        best_at = first + tl.zeros((ROWS, BLOCK), tl.int64)
-    else:
-        best_at = tl.load(places + shift + walk(first, x_col), mask=(row < rows) & (start < cols), other=0)
-    for begin in range(start + BLOCK, stop, BLOCK):
-        at = begin + lanes
-        safe = tl.where(at < stop, at, start)
-        v = tl.load(x + shift + walk(safe, x_col), mask=row < rows, other=0).to(ACC)
+    best = tl.full((ROWS, BLOCK), NEUTRAL, ACC)
+    best_at = tl.full((ROWS, BLOCK), BEHIND, tl.int64)
+    for begin in range(start, stop, BLOCK):
+        at = begin + tl.arange(0, BLOCK)[None, :]
+        inside = (row < rows) & (at < stop)
+        v = tl.load(x + shift + walk(at, x_col), mask=inside, other=0).to(ACC)
+        v = tl.where(inside, v, tl.full((ROWS, BLOCK), NEUTRAL, ACC))
         if places is None:
-            v_at = safe + tl.zeros((ROWS, BLOCK), tl.int64)
+            v_at = tl.where(inside, at.to(tl.int64), BEHIND)
         else:
-            v_at = tl.load(places + shift + walk(safe, x_col), mask=row < rows, other=0)
+            v_at = tl.load(places + shift + walk(at, x_col), mask=inside, other=BEHIND)
         if LARGEST:
             best, best_at = larger(best, best_at, v, v_at)
         else:

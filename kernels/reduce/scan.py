@@ -8,7 +8,7 @@ from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.dtypes import accumulator, int64, is_float
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.reduce.axes import normal_axes
-from tritonnet.kernels.rows import next_power_of_2
+from tritonnet.kernels.rows import next_power_of_2, walk
 
 
 def cumsum_mirror(x, axis, dtype, reverse=False):
@@ -21,14 +21,17 @@ def cumsum_mirror(x, axis, dtype, reverse=False):
 @kernel(flops=lambda x: x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
 def cumsum_kernel(x, y, rows, cols, inner, REVERSE: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr,
                   BLOCK: tl.constexpr):
-    """x as (outer, cols, inner) in C order; a row is a pair (outer, inner)."""
+    """x as (outer, cols, inner) in C order; a row is a pair (outer, inner). inner: None for 1."""
     row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None]).to(tl.int64)
-    start_of_row = row // inner * cols * inner + row % inner
+    if inner is None:
+        start_of_row = row * cols
+    else:
+        start_of_row = row // inner * cols * inner + row % inner
     carry = tl.zeros((ROWS, 1), ACC)
     for begin in range(0, cols, BLOCK):
         step = begin + tl.arange(0, BLOCK)[None, :]
         inside = (row < rows) & (step < cols)
-        at = start_of_row + (cols - 1 - step if REVERSE else step).to(tl.int64) * inner
+        at = start_of_row + walk(cols - 1 - step if REVERSE else step, inner)
         v = tl.load(x + at, mask=inside, other=0).to(ACC)
         tl.store(y + at, tl.cumsum(v, axis=1) + carry, mask=inside)
         carry += tl.sum(v, axis=1, keep_dims=True)
@@ -48,8 +51,8 @@ def _cumsum(x, axis, dtype, reverse):
         inner = int(np.prod(x.shape[axis + 1:], dtype=np.int64))
         rows, block = x.size // cols, min(next_power_of_2(cols), 1024)
         tall = max(1, min(next_power_of_2(rows), (16384 if x.device.simulated else 1024) // block))
-        cumsum_kernel[(-(-rows // tall),)](x, y, rows, cols, inner, REVERSE=reverse, ACC=accumulator(x.dtype),
-                                           ROWS=tall, BLOCK=block, num_warps=4)
+        cumsum_kernel[(-(-rows // tall),)](x, y, rows, cols, None if inner == 1 else inner, REVERSE=reverse,
+                                           ACC=accumulator(x.dtype), ROWS=tall, BLOCK=block, num_warps=4)
     return y
 
 

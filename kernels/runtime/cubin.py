@@ -6,6 +6,7 @@ Its section .nv.info holds records (format, attribute, size, payload); those wan
 from __future__ import annotations
 
 import struct
+import typing
 
 HEADER = struct.Struct("<40xQ10xHHH")  # of an ELF64 file: where the table of sections is, its entries, the names' place
 SECTION = struct.Struct("<I12x8xQQ24x")  # name, offset, size
@@ -18,7 +19,10 @@ def usage(cubin: bytes) -> tuple[int, int]:
 
     Local memory holds what registers spill, arrays that are indexed, and what called functions keep.
     """
-    info, most, at = _section(cubin, b".nv.info"), {FRAME: 0, REGISTERS: 0}, 0
+    info = next((content for name, content in _sections(cubin) if name == b".nv.info"), None)
+    if info is None:
+        raise ValueError("not the binary of a kernel: it has no section .nv.info")
+    most, at = {FRAME: 0, REGISTERS: 0}, 0
     while at + 4 <= len(info):
         form, attribute, size = struct.unpack_from("<BBH", info, at)
         at += 4
@@ -29,14 +33,17 @@ def usage(cubin: bytes) -> tuple[int, int]:
     return most[REGISTERS], most[FRAME]
 
 
-def _section(elf, wanted) -> bytes:
-    """The content of a section; ValueError if there is none of that name."""
+def code(cubin: bytes) -> bytes:
+    """The instructions of all functions, 16 bytes each."""
+    return b"".join(content for name, content in _sections(cubin) if name.startswith(b".text."))
+
+
+def _sections(elf) -> typing.Iterator[tuple[bytes, bytes]]:
+    """(name, content) of every section."""
     if elf[:4] != b"\x7fELF":
         raise ValueError(f"not a cubin: an ELF file begins with \\x7fELF, not with {elf[:4]!r}")
     table, entry, count, names = HEADER.unpack_from(elf)
     sections = [SECTION.unpack_from(elf, table + i * entry) for i in range(count)]
     start = sections[names][1]
     for name, offset, size in sections:
-        if elf[start + name:elf.index(b"\0", start + name)] == wanted:
-            return elf[offset:offset + size]
-    raise ValueError(f"not the binary of a kernel: it has no section {wanted.decode()}")
+        yield elf[start + name:elf.index(b"\0", start + name)], elf[offset:offset + size]

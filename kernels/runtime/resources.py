@@ -12,11 +12,13 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import itertools
 import re
 import subprocess
 import tempfile
 
 from tritonnet.kernels.runtime.compiler import compiled
+from tritonnet.kernels.runtime.cubin import code
 from tritonnet.kernels.runtime.errors import DeviceError
 
 CLASSES = {  # of instructions, by what one wants to know: name -> how its SASS begins; the first that fits counts
@@ -52,12 +54,13 @@ class Resources:
     @functools.cached_property
     def sass(self) -> list[str]:
         """Every machine instruction: its name with modifiers, without predicate and operands."""
-        return INSTRUCTION.findall(_tool("nvdisasm", "-c", self.cubin))
+        disassemble([self])
+        return self.__dict__["sass"]
 
     @functools.cached_property
     def annotated(self) -> str:
         """nvdisasm's listing, each instruction below the source lines that it came from, the innermost first."""
-        return _tool("nvdisasm", "-gi", self.cubin)
+        return _nvdisasm(["-gi"], self.cubin)
 
     @functools.cached_property
     def instructions(self) -> dict[str, int]:
@@ -93,14 +96,24 @@ def census(sass: list[str]) -> dict[str, int]:
     return {kind: counts[kind] for kind in CLASSES if counts[kind]}
 
 
-def _tool(name, option, cubin):
-    """What one of the programs in Triton's wheel prints about a binary."""
+def disassemble(several: list[Resources]):
+    """Find out the `sass` of several at once: nvdisasm takes longer to start than to list a kernel."""
+    for arch in {found.arch for found in several}:
+        alike = [found for found in several if found.arch == arch]
+        codes = [code(found.cubin) for found in alike]
+        names = iter(INSTRUCTION.findall(_nvdisasm(["-b", f"SM{arch}{'a' if arch >= 90 else ''}"], b"".join(codes))))
+        for found, text in zip(alike, codes):
+            found.__dict__["sass"] = list(itertools.islice(names, len(text) // 16))
+
+
+def _nvdisasm(options, binary):
+    """What the program in Triton's wheel prints about a binary."""
     from triton import knobs
 
-    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        file.write(cubin)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(binary)
         file.flush()
-        done = subprocess.run([getattr(knobs.nvidia, name).path, option, file.name], capture_output=True, text=True)
+        done = subprocess.run([knobs.nvidia.nvdisasm.path, *options, file.name], capture_output=True, text=True)
     if done.returncode:
-        raise DeviceError(f"{name} {option} failed: {done.stderr.strip()}")
+        raise DeviceError(f"nvdisasm {' '.join(options)} failed: {done.stderr.strip()}")
     return done.stdout

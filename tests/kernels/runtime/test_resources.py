@@ -7,7 +7,7 @@ from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import empty, to_device
 from tritonnet.kernels.matmul import matmul
 from tritonnet.kernels.runtime.driver import Target
-from tritonnet.kernels.runtime.resources import census, resources
+from tritonnet.kernels.runtime.resources import census, disassemble, resources
 from tritonnet.kernels.runtime.simulation import DryDriver
 from tritonnet.kernels.runtime.simulation.dry import GPUS
 from tritonnet.kernels.softmax import softmax
@@ -45,6 +45,17 @@ def test_spills_are_seen():
     starved = specialisation._replace(options=specialisation.options | {"maxnreg": 24})
     found = resources(starved, Target("cuda", 90))
     assert found.registers <= 24 and found.spills > 16 and found.instructions["LDL"] and found.instructions["STL"]
+
+
+def test_several_are_disassembled_at_once():
+    def both():
+        work = asked(lambda device: [softmax(empty((8192, n), single, device)) for n in (1024, 4096)])
+        return [resources(s, Target("cuda", arch)) for s in work for arch in (80, 90)]
+
+    together, alone = both(), both()
+    disassemble(together)
+    assert len(together) == 4 and [found.sass for found in together] == [found.sass for found in alone]
+    assert all(found.sass[0] != "" and "EXIT" in found.sass and "STG.E.128" in found.sass for found in together)
 
 
 def test_classes_of_instructions():
