@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from tritonnet.autograd import tape
+from tritonnet.autograd import anomaly, tape
 from tritonnet.autograd.tape import Node, Output
 from tritonnet.kernels import arrays
 from tritonnet.kernels.runtime import host
@@ -57,6 +57,7 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
     pending, waiting, wanted, found = running.pending, running.waiting, running.wanted, running.found
     leading = None if wanted is None else leading_to(wanted, [edge for edge, _ in roots])
     plain, recorded = wanted is None and create_graph is None, create_graph is not None
+    checked = anomaly.checking()
     for edge, grad in roots:
         if plain and isinstance(edge, Node) and edge not in pending and grad.dtype is edge.dtype:
             pending[edge] = grad
@@ -87,6 +88,8 @@ def backward(roots, retain_graph=False, inputs=None, create_graph=None):
         else:
             results = node.record_backward((grad,)) if recorded else node.run_backward(grad)
         del grad
+        if checked:
+            anomaly.check(node, results)
         results = [*results[::-1]] if type(results) is tuple else [results]
         for parent in node.parents:
             if not results:

@@ -44,6 +44,12 @@ _SUBMODULES = {
     "accelerator", "autograd", "backends", "cli", "cuda", "data", "distributions", "kernels", "linalg", "nn", "optim",
     "profiler", "utils", "version", "vision",
 }
+_FUNCTIONAL = {  # also found here, as in PyTorch
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "bilinear", "channel_shuffle",
+    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "dropout", "group_norm",
+    "hardshrink", "layer_norm", "max_pool1d", "max_pool2d", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle",
+    "rms_norm",
+}
 _LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels"}
 
 strided, contiguous_format, preserve_format, channels_last = (
@@ -54,6 +60,8 @@ strided, contiguous_format, preserve_format, channels_last = (
 def __getattr__(name):
     if name in _SUBMODULES:
         return _importlib.import_module(f"tritonnet.{name}")
+    if name in _FUNCTIONAL:
+        return getattr(_importlib.import_module("tritonnet.nn.functional"), name)
     if name in _LAZY:
         return getattr(_importlib.import_module(f"tritonnet.{_LAZY[name]}"), name)
     if name.endswith("Tensor"):

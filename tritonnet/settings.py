@@ -63,14 +63,14 @@ def set_float32_matmul_precision(precision: str) -> None:
 
     if precision not in PRECISIONS:
         raise RuntimeError(f"set_float32_matmul_precision: {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    matmul.set_precision(PRECISIONS[precision])
+    matmul.set_matmul_precision(PRECISIONS[precision])
 
 
 def get_float32_matmul_precision() -> str:
     """'highest', 'high' or 'medium'; 'highest' also while the default, accurate on every GPU, is in force."""
     from tritonnet.kernels import matmul
 
-    return next((name for name, p in PRECISIONS.items() if p == matmul.get_precision()), "highest")
+    return next((name for name, p in PRECISIONS.items() if p == matmul.get_matmul_precision()), "highest")
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only=False) -> None:

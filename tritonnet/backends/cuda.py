@@ -9,13 +9,13 @@ class _Matmul:
     def allow_tf32(self):
         from tritonnet.kernels import matmul
 
-        return matmul.get_precision() == "tf32"
+        return matmul.get_matmul_precision() == "tf32"
 
     @allow_tf32.setter
     def allow_tf32(self, value):
         from tritonnet.kernels import matmul
 
-        matmul.set_precision("tf32" if value else None)
+        matmul.set_matmul_precision("tf32" if value else None)
 
 
 matmul = _Matmul()
