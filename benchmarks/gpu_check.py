@@ -19,8 +19,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from benchmarks import device_report, device_samples
-from benchmarks.device_programs import programs, row_of
+from benchmarks import device_samples
+from tritonnet.bench import report as reports
+from tritonnet.bench.cases import programs
+from tritonnet.bench.peers import peer
+from tritonnet.bench.runner import row_of
 from tritonnet.kernels.lab.provenance import about
 from tritonnet.kernels.lab.telemetry import EVERY, watching
 
@@ -61,10 +64,10 @@ def check(args, device) -> int:
     """Run everything on a device and write the report."""
     began = time.time()
     simulated = device.driver.simulated
-    torch = None if simulated else torch_with_cuda()
+    peers = [peer("tritonnet"), *([peer("torch")] if not simulated and torch_with_cuda() else [])]
     watch = watching(device)
     clocks = watch.missing or f"NVML, every {1000 * EVERY:.0f} ms"
-    report = {"about": about(device) | {"clocks": clocks}, "complete": True, "skipped": [], "benchmarks": []}
+    report = {"about": about(device) | {"clocks": clocks}, "complete": True, "skipped": [], "rows": []}
     print(f"{device.name}: samples on the device against the mirror", flush=True)
     outcomes, left = [], 0
     if not args.only:
@@ -75,20 +78,20 @@ def check(args, device) -> int:
                          "failures": failures}
     print(f"{len(outcomes) - len(failures)} of {len(outcomes)} agree; {time.time() - began:.0f} s\n", flush=True)
     with watch as telemetry:
-        for name, dtype in programs(args.only)[::6 if args.tiny else 1]:
+        for program in programs(args.only, on_device=True, tiny=args.tiny)[::6 if args.tiny else 1]:
             if time.time() - began > args.seconds:
-                report["skipped"].append(f"{name} ({dtype})")
+                report["skipped"].append(f"{program.label} ({program.dtype})")
                 continue
-            row = row_of(name, dtype, device, torch, telemetry, args.tiny)
-            report["benchmarks"].append(row)
-            print(device_report.line(row), flush=True)
+            row = row_of(program, peers, device, telemetry, tiny=args.tiny)
+            report["rows"].append(row)
+            print(reports.line(row), flush=True)
     report["complete"] = not report["skipped"] and not left
     report["seconds"] = time.time() - began
-    path = device_report.write(args.out / device_report.folder_of(device.name), report)
+    path = reports.write(args.out / reports.folder_of(device.name), report)
     print(f"\n{path}")
-    wrong = [r for r in report["benchmarks"] if r.get("error") or r["agrees"] == "no"]
+    wrong = [r for r in report["rows"] if r["error"] or r["agrees"] == "no"]
     for failure in failures[:20]:
-        print(f"FAILED {failure['name']} in {failure['dtype']}: {device_report.brief(failure['error'])}")
+        print(f"FAILED {failure['name']} in {failure['dtype']}: {reports.brief(failure['error'])}")
     return 1 if failures or wrong else 0
 
 

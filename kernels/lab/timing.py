@@ -1,4 +1,4 @@
-"""Timing on the host, interleaved: A B B A …, medians, so that what disturbs the machine disturbs all alike."""
+"""Timing on the host, interleaved: A B B A …, so that what disturbs the machine disturbs all alike."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def calls_lasting(step, seconds):
         n *= 4
 
 
-def interleaved(steps, rounds=15, seconds=0.05, clock=time.perf_counter):
-    """{name: median seconds per call} of several steps, called in turn, forwards and backwards.
+def sampled(steps, rounds=15, seconds=0.05, clock=time.perf_counter):
+    """{name: seconds per call in each round} of several steps, called in turn, forwards and backwards.
 
-    clock: time.perf_counter for wall time, time.process_time for processor time.
+    seconds: about how long a sample lasts. clock: time.perf_counter for wall time, process_time for processor time.
     """
     calls = {name: calls_lasting(step, seconds) for name, step in steps.items()}
     taken = {name: [] for name in steps}
@@ -41,7 +41,12 @@ def interleaved(steps, rounds=15, seconds=0.05, clock=time.perf_counter):
                 taken[name].append((clock() - start) / n)
     finally:
         gc.enable()
-    return {name: statistics.median(times) for name, times in taken.items()}
+    return taken
+
+
+def interleaved(steps, rounds=15, seconds=0.05, clock=time.perf_counter):
+    """{name: median seconds per call}: see `sampled`."""
+    return {name: statistics.median(times) for name, times in sampled(steps, rounds, seconds, clock).items()}
 
 
 def pretty(seconds):

@@ -11,7 +11,8 @@ import importlib
 import sys
 
 COMMANDS = {  # name -> module, which may not have the name of one of the standard library's
-    "train": "train", "profile": "profiling", "inspect": "inspecting", "tune": "tuning", "doctor": "doctor",
+    "train": "train", "profile": "profiling", "inspect": "inspecting", "tune": "tuning", "bench": "benching",
+    "doctor": "doctor",
 }
 
 
