@@ -99,7 +99,7 @@ def facts(found) -> dict[str, Fact]:
         {"waves": Fact(1, found.waves, f"{found.waves:.2f}")} if found.waves is not None else {},
         {f"{what}, {b} bit": n for what, bits in found.accesses.items() for b, n in bits.items()},
         found.tensor_cores,
-        {"pipelining": pipelined(found.pipelining), "instructions": len(found.resources.sass)},
+        {"pipelining": pipelined(found.pipelining), "instructions": found.instructions},
         {f"  {name}": n for name, n in found.census.items()},
         {"compile time": f"{found.compile_seconds:.2f} s"},
         {} if line is None else {

@@ -66,8 +66,15 @@ class Inspection:
 
     @functools.cached_property
     def census(self) -> dict[str, int]:
-        """How many machine instructions there are of each name, without modifiers; most first."""
-        return dict(collections.Counter(name.partition(".")[0] for name in self.resources.sass).most_common())
+        """How many machine instructions there are of each name, without modifiers and without NOP; most first."""
+        counted = collections.Counter(name.partition(".")[0] for name in self.resources.sass)
+        del counted["NOP"]  # fills up the last 128 bytes
+        return dict(counted.most_common())
+
+    @property
+    def instructions(self) -> int:
+        """How many machine instructions there are."""
+        return sum(self.census.values())
 
     @property
     def waves(self) -> float | None:
@@ -148,13 +155,16 @@ class Inspection:
                           "fraction": self.occupancy.fraction, "limited_by": self.occupancy.limited_by},
             "waves": self.waves, "accesses": {k: {str(b): n for b, n in v.items()} for k, v in self.accesses.items()},
             "tensor_cores": self.tensor_cores, "pipelining": self.pipelining, "census": self.census,
-            "instructions": len(self.resources.sass), "binary_bytes": len(self.resources.cubin),
+            "instructions": self.instructions, "binary_bytes": len(self.resources.cubin),
             "compile_seconds": self.compile_seconds, "roofline": self.roofline and self.roofline.as_dict(),
         }
 
 
 class Inspections(list):
-    """What `inspect` found: one `Inspection` per launch."""
+    """What `inspect` found: one `Inspection` per launch. Two of them add up."""
+
+    def __add__(self, other):
+        return Inspections([*self, *other])
 
     def __str__(self):
         return "\n\n".join(map(str, self))
@@ -169,6 +179,12 @@ class Inspections(list):
         from tritonnet.kernels.lab.provenance import machine
 
         return {"about": machine() | {"device": None, "driver": None}, "launches": [each.as_dict() for each in self]}
+
+    def side_by_side(self, height: int = 700):
+        """The page of `save_html` for a notebook's cell, so many pixels high."""
+        from tritonnet.kernels.lab.page import Frame
+
+        return Frame(self, height)
 
     def save_html(self, path):
         """One self-contained page: figures, and source, PTX and SASS side by side."""

@@ -17,6 +17,7 @@ import linecache
 import re
 import typing
 
+from tritonnet.kernels.lab.relining import annotated, relined
 from tritonnet.kernels.runtime.source import outer_values
 
 SHOWN = ("source", "ttir", "ttgir", "ptx", "sass")
@@ -41,9 +42,11 @@ class Listing:
         """The listing of an `Inspection`."""
         source = source_of(found.planned.kernel)
         known = {(file, number) for file, number, _ in source}
+        ptx = found.stages["ptx"]
+        sass = annotated(found.resources, ptx, found.planned.options.get("enable_fp_fusion", True))
         return cls(source, {
             "ttir": of_mlir(found.stages["ttir"], known), "ttgir": of_mlir(found.stages["ttgir"], known),
-            "ptx": of_ptx(found.stages["ptx"], known), "sass": of_sass(found.resources.annotated, known)})
+            "ptx": of_ptx(relined(ptx), known), "sass": of_sass(sass, known)})
 
     def lines(self, stage: str) -> list[Line]:
         """The lines of a stage."""

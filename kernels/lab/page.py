@@ -23,6 +23,17 @@ def asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
+class Frame:
+    """The page inside a notebook."""
+
+    def __init__(self, inspections, height):
+        self.inspections, self.height = inspections, height
+
+    def _repr_html_(self):
+        return (f"<iframe srcdoc=\"{html.escape(page(self.inspections))}\" style='border:0' width='100%' "
+                f"height='{self.height}'></iframe>")
+
+
 def table(inspections) -> str:
     """Figures by name, a column per launch."""
     columns = [dict(rows(found)) for found in inspections]

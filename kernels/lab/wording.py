@@ -51,7 +51,7 @@ def rows(found) -> list[tuple[str, str]]:
     told.append(("tensor cores", ", ".join(f"{n} x {what}" for what, n in found.tensor_cores.items()) or "not used"))
     told.append(("pipelining", pipelined(found.pipelining)))
     census = list(found.census.items())
-    told.append(("instructions", f"{len(found.resources.sass)}: {', '.join(f'{n} {k}' for k, n in census[:SHOWN])}" + (
+    told.append(("instructions", f"{found.instructions}: {', '.join(f'{n} {k}' for k, n in census[:SHOWN])}" + (
         ", …" if len(census) > SHOWN else "")))
     told.append(("compile time", f"{found.compile_seconds:.2f} s without caches, {amount(len(found.resources.cubin))}B "
                                  f"of machine code"))

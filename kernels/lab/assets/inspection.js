@@ -40,6 +40,7 @@ for (const section of sections) {
     const line = lineOf(event);
     if (!line) return;
     held = held === line.dataset.l ? null : line.dataset.l;
+    history.replaceState(null, "", held === null ? "#" : `#l${held}`);
     light(section, line.dataset.l, line.closest(".pane"));
   });
 }
@@ -54,4 +55,7 @@ for (const button of buttons) {
 }
 document.getElementById("launch").addEventListener("change", event => show(Number(event.target.value)));
 show(0);
-if (location.hash) light(sections[0], location.hash.slice(2), null);
+if (location.hash.startsWith("#l")) {
+  held = location.hash.slice(2);
+  light(sections[0], held, null);
+}

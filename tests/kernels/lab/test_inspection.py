@@ -5,18 +5,22 @@ import functools
 import importlib.util
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 
-from tritonnet.kernels.lab import Comparison, NotCompiled, Unknown, inspect
+from tritonnet.kernels.lab import Comparison, NotCompiled, Unknown, inspect, relining
 from tritonnet.kernels.lab.inspection import width
 from tritonnet.kernels.lab.listing import of_mlir, of_ptx, of_sass
 from tritonnet.kernels.lab.page import page
+from tritonnet.kernels.lab.relining import relined
 from tritonnet.kernels.lab.roofline import CEILINGS, Roofline
 from tritonnet.kernels.lab.wording import amount, duration
 from tritonnet.kernels.runtime.simulation.dry import GPUS
 
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="compiles: needs Triton")
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SMALL = {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32, "SPLIT": 1, "num_warps": 4, "num_stages": 3}
 
 
@@ -169,6 +173,45 @@ def test_generated_kernels_have_their_source():
     assert found.show("source").split()[1:3] == ["def", "relu_kernel(x_ptr,"]
 
 
+@needs_triton
+@pytest.mark.parametrize("arch", [80, 90, 100])
+def test_masked_loads_belong_to_the_line_that_loads(arch):
+    """LLVM says otherwise: see lab/relining.py."""
+    (found,) = inspect("softmax", "8192x1024", arch=arch)
+    text = {(file, number): line for file, number, line in found.listing.source}
+    for stage, begin in (("ptx", "ld.global.v4"), ("sass", "LDG.E.128")):
+        loads = [line for line in found.listing.stages[stage] if begin in line.text]
+        assert loads and all("tl.load(x + walk(col, x_col)" in text[line.where] for line in loads), stage
+
+
+def test_lines_of_inline_assembly():
+    text = """
+\t.loc\t1 10 3
+\tmov.b32 %r5, 0;
+\t// begin inline asm
+\t.loc\t1 10 3
+\t.loc\t2 4 1, inlined_at 1 10 3
+\tmov.u32 %r1, %r5;
+\t.loc\t1 11 3
+\t@%p1 ld.global.b32 { %r1 }, [ %rd1 + 0 ];
+
+\t// end inline asm
+\tadd.s32 %r2, %r1, 1;
+"""
+    kept = [line.strip() for line in relined(text).splitlines()]
+    assert kept == ["", ".loc\t1 10 3", "mov.b32 %r5, 0;", "// begin inline asm", ".loc\t1 10 3",
+                    ".loc\t2 4 1, inlined_at 1 10 3", "mov.u32 %r1, %r5;", "@%p1 ld.global.b32 { %r1 }, [ %rd1 + 0 ];",
+                    "", "// end inline asm", ".loc\t1 10 3", ".loc\t2 4 1, inlined_at 1 10 3", "add.s32 %r2, %r1, 1;"]
+
+
+@needs_triton
+def test_what_cannot_be_assembled_again_keeps_its_lines():
+    (found,) = rows()
+    assert relining.assembled("no PTX at all", 90, True) is None
+    assert relining.annotated(found.resources, found.stages["ptx"].replace("mul.f32", "mul.f99")) == (
+        found.resources.annotated)
+
+
 FILE = "/k.py"
 KNOWN = {(FILE, 10), (FILE, 11), (FILE, 20)}
 
@@ -249,6 +292,33 @@ def test_the_page_is_complete_in_itself(tmp_path):
     for number in set(re.findall(r"data-l='(\d+)'", text.partition("data-stage='sass'")[2])):
         assert f"data-l='{number}'" in text.partition("data-stage='ptx'")[0], "SASS of a line that is not shown"
     assert "<table>" in rows()._repr_html_() and "128 bit" in rows()[0]._repr_html_()
+
+
+@needs_triton
+def test_the_page_in_a_notebook():
+    shown = rows().side_by_side(height=321)._repr_html_()
+    assert shown.startswith('<iframe srcdoc="&lt;!doctype html&gt;') and "height='321'" in shown
+    assert shown.count('"') == 2, "what is inside would end the attribute"
+
+
+@needs_triton
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_a_browser_lights_up_what_became_of_a_line(tmp_path):
+    (rows() + product(90)).save_html(tmp_path / "page.html")
+    listing = rows()[0].listing
+    number = next(i for i, line in enumerate(listing.source) if "e = tl.exp(v)" in line[2])
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-component-update",
+               "--disable-background-networking", f"--user-data-dir={tmp_path}/profile", "--enable-logging=stderr",
+               "--v=0", "--virtual-time-budget=3000", "--dump-dom", f"file://{tmp_path}/page.html#l{number}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert "Uncaught" not in done.stderr, done.stderr[-2000:]
+    sections = done.stdout.split("<section")
+    assert len(sections) == 3 and "hidden" in sections[2].partition(">")[0]
+    lit = re.findall(r"""<div class="line on" data-l="(\d+)\"""", sections[1])
+    made = sum(line.where == listing.source[number][:2] for stage in ("ptx", "sass") for line in listing.stages[stage])
+    assert set(lit) == {str(number)} and len(lit) == 1 + made
+    assert '<button data-stage="sass" class="shown">' in done.stdout
 
 
 # --- figures ---
