@@ -111,15 +111,16 @@ def _peers(names, device):
             continue
         try:
             peer = known.peer(name)
+            if peer.runs_on("cpu" if device is None else "cuda"):
+                found.append(peer)
+            else:
+                missing.append(f"{name} is not on this {'CPU' if device is None else 'GPU'}")
         except known.Unable as reason:
             if names is not None:
                 raise
             missing.append(str(reason))
-            continue
-        if peer.runs_on("cpu" if device is None else "cuda"):
-            found.append(peer)
-        else:
-            missing.append(f"{name} is not on this {'CPU' if device is None else 'GPU'}")
+        except RuntimeError as error:  # it is there, but finds no device or no compiler
+            missing.append(f"{name}: {error}")
     return found, missing
 
 
