@@ -49,6 +49,14 @@ class TensorKernel(DeclaredKernel):
         """As `DeclaredKernel.interpret`; tensors count as their NumPy arrays."""
         return super().interpret(*map(host_array, args), **{k: host_array(v) for k, v in options.items()})
 
+    def inspect(self, *args, **options):
+        """As `DeclaredKernel.inspect`; tensors count as their NumPy arrays."""
+        return super().inspect(*map(host_array, args), **{k: host_array(v) for k, v in options.items()})
+
+    def tune(self, *args, **options):
+        """As `DeclaredKernel.tune`; tensors count as their NumPy arrays."""
+        return super().tune(*map(host_array, args), **{k: host_array(v) for k, v in options.items()})
+
     def check(self, *args, configs=None, rtol=None, **kwargs) -> dict:
         """Prove the kernel: on the simulated device against its mirror in every configuration, and, where it has a
         backward, that kernel against its mirror, and the mirrors' gradients against finite differences in float64.

@@ -173,6 +173,29 @@ class DeclaredKernel(Kernel):
                     worst[name] = max(worst[name], error)
         return worst
 
+    def inspect(self, *args, arch=90, config=None, **kwargs):
+        """What the compiler makes of it for these arguments: `lab.Inspections`. No GPU is needed.
+
+        arch: 90, "sm_90", or a list of them. config: values for what `tune` names (default: the tuned ones).
+        """
+        from tritonnet.kernels.lab import inspection, own
+
+        called = own.OwnCall.of(self, self.bound(args, kwargs))
+        return inspection.inspect(called, dtype=called.dtype, arch=arch, config=config)
+
+    def tune(self, *args, arch=None, store=True, **kwargs):
+        """Find the fastest configuration for these arguments: a `lab.Tuning`. Without a GPU it is predicted.
+
+        arch: predict for that one, also where a GPU is. store: keep what was measured, for launches to come.
+        """
+        from tritonnet.kernels.lab import own, search
+
+        called = own.OwnCall.of(self, self.bound(args, kwargs))
+        found = search.tune(called, dtype=called.dtype, arch=arch)[0]
+        if store and not found.predicted and found.best:
+            found.store()
+        return found
+
     def _compared(self, name, found, expected, rtol, config) -> float:
         """The largest error of an output, relative to its largest element."""
         label = f"{self.name} ({', '.join(f'{k}={v}' for k, v in config.items())})"

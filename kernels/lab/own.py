@@ -20,6 +20,9 @@ import re
 import sys
 import types
 
+import numpy as np
+
+from tritonnet.kernels.arrays import device_of, empty, to_device
 from tritonnet.kernels.kernel import Kernel
 from tritonnet.kernels.lab.declared import DeclaredKernel
 from tritonnet.kernels.lab.plan import Planned, names_of
@@ -157,6 +160,42 @@ def typed(text, param) -> tuple[str, bool]:
         raise Unknown(f"type {text!r} of {param.name}: expected a pointer such as *fp32 (to {', '.join(ELEMENTS)}), a "
                       f"number ({', '.join(NUMBERS)}; i32:16 is divisible by 16), or None")
     return kind, pointer or hint == "16"
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnCall(Subject):
+    """A declared kernel on arguments at hand: as a notebook asks for it."""
+
+    given: tuple = ()  # what the mirror takes
+
+    @classmethod
+    def of(cls, kernel, given: dict):
+        """given: {name: NumPy array or number}, as `DeclaredKernel.bound` gives it."""
+        dims = {k: v.shape if isinstance(v, np.ndarray) else v for k, v in given.items()}
+        return cls(kernel.name, f"kernel {kernel.name} of {kernel.__module__}", dims, None, kernel_runner(kernel),
+                   tuple(DTYPES), given=tuple(given.values()))
+
+    @property
+    def dtype(self) -> str:
+        """Of its first float array; float32 where there is none."""
+        names = [v.dtype.name for v in self.given if isinstance(v, np.ndarray)]
+        return next((name for name in names if name in DTYPES), "float32")
+
+    def shapes(self, text=None) -> list[dict]:
+        """The shapes of the arguments: there are no others."""
+        return [self.dims]
+
+    def arrays(self, dims=None, dtype="float32", like=None, seed=0) -> tuple:
+        """The arguments, where `like` is; on a device that computes nothing only their shapes."""
+        device = device_of(like)
+
+        def placed(value):
+            if device is None or not isinstance(value, np.ndarray):
+                return value
+            return to_device(value, device) if getattr(device.driver, "execute", True) else empty(
+                value.shape, value.dtype, device)
+
+        return tuple(map(placed, self.given))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -89,6 +89,28 @@ def test_several_outputs_shapes_dtypes_and_numbers(simulated):
     np.testing.assert_array_equal(found[1], x.argmax(1).numpy())
 
 
+def test_inspect_and_tune(tmp_path, monkeypatch):
+    pytest.importorskip("triton")
+    silu, x = declared(), tritonnet.randn(64, 100)
+    found, = silu.inspect(x, arch="sm_80")
+    assert found.registers > 0 and found.spills == 0 and found.arch == 80 and found.dims == {"x": (64, 100)}
+    assert silu.inspect(x, config={"BLOCK": 1024, "num_warps": 8})[0].threads == 256
+    tuned = silu.tune(x, arch="sm_90")
+    assert tuned.predicted and tuned.best.valid and tuned.best.config in silu.space and "silu_twice" in str(tuned)
+    assert {tuple(c.config.values()) for c in tuned.candidates} == {tuple(c.values()) for c in silu.space}
+    assert dot_and_argmax.inspect(x[:, :30], x[0, :30], eps=0.5)[0].registers > 0
+
+
+def test_it_is_profiled(simulated):
+    x = tritonnet.randn(300).cuda().requires_grad_()
+    silu = declared()
+    with tritonnet.profiler.profile() as prof:
+        silu(x).sum().backward()
+    kernels = {a.key: a for a in prof.kernel_averages()}
+    assert kernels["silu_twice"].flops == 1500 and kernels["silu_twice"].bytes == 2400
+    assert {"SiluTwice", "SiluTwiceBackward0"} <= {a.key for a in prof.key_averages()}
+
+
 def test_empty_arrays_launch_nothing(simulated):
     assert declared()(tritonnet.empty(0, 3).cuda()).shape == (0, 3)
 
