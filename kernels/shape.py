@@ -16,18 +16,20 @@ import numpy as np
 
 from tritonnet.kernels.arrays import contiguous, empty, empty_like, full, is_host, zeros
 from tritonnet.kernels.arrays.views import broadcast_strides
-from tritonnet.kernels.dtypes import result_type
+from tritonnet.kernels.dtypes import category, result_type
 from tritonnet.kernels.index.offsets import bits, int_type, tile
 from tritonnet.kernels.kernel import kernel, tl
-from tritonnet.kernels.strided import copy_to
+from tritonnet.kernels.strided import copy_to, fill
 
 SMALL = 1 << 14  # bytes of one array up to which NumPy allocates the result: the pool is for big ones
 
 
 def assign(y, x):
-    """y[...] = x, which broadcasts and is converted: in place, on either side."""
+    """y[...] = x, array or number, which broadcasts and is converted: in place, on either side."""
     if is_host(y):
         y[...] = x
+    elif isinstance(x, (bool, int, float)):
+        fill(y, int(x) if category(y.dtype) == 1 else x)
     else:
         copy_to(y, x)
 

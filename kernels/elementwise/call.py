@@ -147,7 +147,7 @@ def _check_out(out, shape, result):
         raise RuntimeError(f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(shape)}")
     if category(result) > category(out.dtype):
         raise RuntimeError(f"result type {result} can't be cast to the desired output type {out.dtype}")
-    if any(n > 1 and s == 0 for n, s in zip(out.shape, out.strides)):
+    if out.size and any(n > 1 and s == 0 for n, s in zip(out.shape, out.strides)):
         raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single "
                            "memory location. Please clone() the tensor before performing the operation.")
 

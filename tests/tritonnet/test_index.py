@@ -263,3 +263,18 @@ def test_what_backward_needs_is_protected():
     i[0] = 2
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         z.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "bool"])
+def test_a_number_is_assigned_on_a_device_as_on_the_host(dtype):
+    def changed(place):
+        x = tritonnet.arange(12).reshape(3, 4).to(getattr(tritonnet, dtype)).to(place)
+        x[1] = 7.0
+        x[:, 2] = True
+        x[0, 0] = 0
+        x[..., None, 3:] = 2
+        x[tritonnet.tensor([[0, 1]]).to(place), 4:] *= True        # nothing
+        return x.cpu().numpy()
+
+    with tritonnet.cuda.simulated():
+        np.testing.assert_array_equal(changed("cuda"), changed("cpu"))

@@ -11,7 +11,7 @@ from tritonnet.kernels.strided import copy_to
 
 def check_apart(array):
     """Raise if elements of an expanded tensor share memory, or if the memory is read-only: nothing is to be written."""
-    if array.flags.writeable if is_host(array) else 0 not in array.strides:
+    if array.flags.writeable if is_host(array) else 0 not in array.strides or not array.size:
         return
     if any(n > 1 and s == 0 for n, s in zip(array.shape, array.strides)):
         raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single "
