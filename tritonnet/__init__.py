@@ -57,6 +57,11 @@ strided, contiguous_format, preserve_format, channels_last = (
 )
 
 
+def compile(model=None, **options):
+    """The model or function itself, also as a decorator: its kernels are compiled when they are launched."""
+    return model if model is not None else lambda decorated: decorated
+
+
 def __getattr__(name):
     if name in _SUBMODULES:
         return _importlib.import_module(f"tritonnet.{name}")

@@ -13,10 +13,12 @@ from tritonnet.tensor import (
     scan,
     shape,
     softmax,
+    steps,
 )
 from tritonnet.tensor.core import Tensor
 
-_families = (creation, elementwise, index, linalg, moments, predicates, products, reduce, rng, scan, shape, softmax)
+_families = (creation, elementwise, index, linalg, moments, predicates, products, reduce, rng, scan, shape, softmax,
+             steps)
 __all__ = ["Tensor"]
 for _family in _families:
     __all__ += _family.__all__

@@ -27,6 +27,7 @@ from tritonnet.tensor.rng import Rng
 from tritonnet.tensor.scan import Scan
 from tritonnet.tensor.shape import Shape
 from tritonnet.tensor.softmax import Softmax
+from tritonnet.tensor.steps import Steps
 
 
 class Size(tuple):
@@ -46,7 +47,8 @@ class Size(tuple):
         return Size(found) if isinstance(key, slice) else found
 
 
-class Tensor(Gradients, Elementwise, Reduce, Scan, Moments, Shape, Index, Linalg, Products, Softmax, Convert, Rng):
+class Tensor(Gradients, Elementwise, Reduce, Scan, Moments, Shape, Index, Linalg, Products, Steps, Softmax,
+             Convert, Rng):
     """An n-dimensional array on the CPU or a GPU that records what is computed with it.
 
     `array` is the NumPy or device array below; `node` the operation that made it, None for a leaf; `base` how it is a

@@ -289,4 +289,12 @@ def _new(name, fill):
 
 for _fill in (zeros, ones, empty, full, tensor):
     setattr(Tensor, f"new_{_fill.__name__}", _new(f"new_{_fill.__name__}", _fill))
-Tensor.new = Tensor.new_empty
+
+
+def _old_new(self, *data, device=None):
+    """As new_empty of a shape, or new_tensor of data: PyTorch's old spelling."""
+    device = self.device if device is None else device
+    return legacy(Tensor, data, self.dtype, device)
+
+
+Tensor.new = _old_new

@@ -7,7 +7,7 @@ from tritonnet.autograd.mode import state
 from tritonnet.kernels.rows import normal_axis
 from tritonnet.tensor.reduce import ValuesAndIndices
 
-__all__ = ["cov", "corrcoef", "histc", "mode", "nanmean", "dist", "cdist", "pdist"]
+__all__ = ["cov", "corrcoef", "histc", "mode", "nanmean", "dist", "cdist", "pdist", "quantile"]
 
 
 def cov(input, *, correction=1, fweights=None, aweights=None):
@@ -73,6 +73,42 @@ def mode(input, dim=-1, keepdim=False):
     return ValuesAndIndices(values.movedim(-1, d), indices.movedim(-1, d))
 
 
+def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """Below what a share q of the values lies, of all or along dim; q: a number, or several (they come first).
+
+    interpolation, between two values: "linear", "lower", "higher", "midpoint" or "nearest". NaN where there is one.
+    """
+    if not input.is_floating_point():
+        raise RuntimeError("quantile() input tensor must be either float or double dtype")
+    if not isinstance(q, tritonnet.Tensor):
+        q = input.new_tensor(float(q))
+    if q.dtype is not input.dtype:
+        raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
+    if q.ndim > 1:
+        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
+    if bool(((q < 0) | (q > 1)).any()):
+        raise RuntimeError("quantile() q values must be in the range [0, 1]")
+    if input.numel() == 0:
+        raise RuntimeError("quantile() input tensor must be non-empty")
+    if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
+        raise RuntimeError("quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but "
+                           f"got {interpolation}")
+    x = input.reshape(-1) if dim is None else input.movedim(dim, -1)
+    place = q.reshape(-1) * (x.shape[-1] - 1)
+    if interpolation == "nearest":
+        place = place.round()
+    low, high = place.floor(), place.ceil()
+    share = {"lower": low * 0, "higher": low * 0 + 1, "midpoint": low * 0 + 0.5}.get(interpolation, place - low)
+    x = x.sort(-1).values
+    lower, upper = (x.index_select(-1, i.long()) for i in (low, high))
+    found = lower + (upper - lower) * share
+    found = found.masked_fill(x.isnan().any(-1, keepdim=True), float("nan")).movedim(-1, 0)
+    if keepdim:
+        found = found.reshape(-1, *[1] * input.ndim) if dim is None else found.unsqueeze(
+            normal_axis(dim, input.ndim) + 1)
+    return found.squeeze(0) if q.ndim == 0 else found
+
+
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of what is not NaN."""
     there = (~input.isnan()).sum(dim, keepdim)
@@ -112,5 +148,5 @@ class Moments:
     __slots__ = ()
 
 
-for _f in (cov, corrcoef, histc, mode, nanmean, dist):
+for _f in (cov, corrcoef, histc, mode, nanmean, dist, quantile):
     setattr(Moments, _f.__name__, _f)

@@ -74,5 +74,5 @@ def equal(x, other) -> bool:
     return tuple(x.shape) == tuple(other.shape) and bool((x == other).all())
 
 
-for _f in (equal, allclose, isclose):
+for _f in (equal, allclose, isclose, is_nonzero):
     setattr(Tensor, _f.__name__, _f)

@@ -1,5 +1,5 @@
 """Images: MNIST and its like, transforms, generated digits, models. PyTorch's `torchvision`, as far as digits go."""
 
-from tritonnet.vision import datasets, transforms
+from tritonnet.vision import datasets, transforms, utils
 
-__all__ = ["datasets", "transforms"]
+__all__ = ["datasets", "transforms", "utils"]
