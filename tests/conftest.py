@@ -11,7 +11,7 @@ from tritonnet.kernels import arrays, runtime
 
 def pytest_addoption(parser):
     parser.addoption("--every-specialisation", action="store_true",
-                     help="tests/test_compile.py compiles all that a GPU could ask for (25 minutes of processor time)")
+                     help="tests/test_compile.py compiles all that a GPU could ask for (20 minutes of processor time)")
 
 
 @pytest.fixture(autouse=True)

@@ -66,10 +66,10 @@ def row_of(asked, arch) -> Row:
     return Row("elementwise" if module == "kernel" else module, kernel.name, known, arch)
 
 
-def representatives(arch) -> dict[Row, typing.Any]:
-    """The specialisation that stands for each row."""
+def representatives(wanted, arch) -> dict[Row, typing.Any]:
+    """Of what `dry_runs.specialisations` tells, the specialisation that stands for each row."""
     found: dict = {}
-    for asked in (a for some in specialisations(arch).values() for a in some):
+    for asked in (a for some in wanted.values() for a in some):
         row = row_of(asked, arch)
         known = found.get(row)
         if known is None or _preference(asked) < _preference(known):
@@ -164,7 +164,7 @@ global memory. One specialisation each, the first that full-size shapes ask for:
 def main() -> int:
     budgets = {}
     for arch in ARCHS:
-        rows = representatives(arch)
+        rows = representatives(specialisations(arch), arch)
         found = [resources(asked.specialisation, Target("cuda", arch)) for asked in rows.values()]
         disassemble(found)
         budgets |= {row: budget_of(asked, made) for (row, asked), made in zip(rows.items(), found)}
