@@ -135,7 +135,7 @@ def modified(*changed):
     global last_change
     last_change = now = next(clock)
     for array in changed:
-        _changed[id(root(array))] = now
+        _changed[id(array if type(array) is np.ndarray and array.base is None else root(array))] = now
 
 
 def check_unmodified(node, saved):

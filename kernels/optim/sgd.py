@@ -74,11 +74,14 @@ def sgd_step(params, grads, buffers, steps, groups, settings, fused=None, nester
     fused: a `Fused`, on a device.
     """
     if is_host(params[0]):
-        for i, (p, g) in enumerate(zip(params, grads)):
-            lr, momentum, dampening, weight_decay, maximize = settings[groups[i]]
-            if buffers is None and not weight_decay and not maximize and p.itemsize >= 4 and p.size <= SMALL:
-                np.subtract(p, np.multiply(g, scalar(lr, p.dtype)), p)  # most steps of small models
+        plain = buffers is None and params[0].itemsize >= 4
+        rates = [scalar(lr, params[0].dtype) if plain and not weight_decay and not maximize else None
+                 for lr, _, _, weight_decay, maximize in settings]
+        for i, (p, g, group) in enumerate(zip(params, grads, groups)):
+            if rates[group] is not None and p.size <= SMALL:
+                np.subtract(p, np.multiply(g, rates[group]), p)  # most steps of small models
                 continue
+            lr, momentum, dampening, weight_decay, maximize = settings[group]
             first = False
             if steps is not None:
                 first = steps[i] == 0

@@ -73,3 +73,11 @@ def test_a_loss_weighs_its_gradient():
     x = tritonnet.tensor([1.0, 3.0], requires_grad=True)
     (2 * MseLoss.apply(x, np.zeros(2, "f"))).backward()
     assert x.grad.tolist() == [2, 6]
+
+
+def test_a_gradient_that_a_hook_keeps_is_not_shared():
+    x, kept = tritonnet.ones(2, requires_grad=True), tritonnet.tensor([5.0, 6.0])
+    x.register_hook(lambda g: kept)
+    x.sum().backward()
+    x.grad.zero_()
+    assert kept.tolist() == [5, 6]

@@ -145,10 +145,11 @@ class Optimizer:
                         batch.members.append(group)
                         batch.settings.append(self.settings(group))
                     number_of_group = len(batch.settings) - 1
-                batch.tensors.append(p)
-                batch.params.append(array)
-                batch.grads.append(grad)
-                batch.groups.append(number_of_group)
+                    tensors, params, grads, groups = batch.tensors, batch.params, batch.grads, batch.groups
+                tensors.append(p)
+                params.append(array)
+                grads.append(grad)
+                groups.append(number_of_group)
         for key, batch in batches.items():
             fused = None
             if key[2] != "cpu":

@@ -91,7 +91,7 @@ def on_leaf(tensor, grad):
     for hook in list(leaves.get(id(tensor), {}).values()):
         changed = _changed(hook, grad, not hasattr(grad, "strides"))
         if changed is not None:
-            grad = changed
+            grad = changed.copy() if hasattr(changed, "strides") else changed  # the hook may hold on to it
     return grad
 
 
