@@ -149,6 +149,7 @@ class Inspection:
         return {
             "subject": self.subject, "dims": self.dims, "dtype": self.dtype, "kernel": self.kernel,
             "arch": f"sm_{self.arch}", "grid": planned.grid and list(planned.grid), "config": self.config,
+            "config_origin": planned.origin,
             "registers": self.registers, "spill_bytes": self.spills, "shared_bytes": self.shared,
             "threads": self.threads,
             "occupancy": {"blocks": self.occupancy.blocks, "warps": self.occupancy.warps,

@@ -143,7 +143,8 @@ class OwnTyped:
         specialisation = Specialisation(kernel, signature, values, tuple(divisible), options)
         chosen = values | options
         shown = {k: chosen[k] for k in names_of(kernel) or [*(p.name for p in constants), "num_warps", "num_stages"]}
-        return [Planned(kernel, specialisation, arch, None, None, None, {"gpu": GPUS[arch]}, shown)]
+        return [Planned(kernel, specialisation, arch, None, None, None, {"gpu": GPUS[arch]}, shown,
+                        origin="given" if config else "default")]
 
 
 def typed(text, param) -> tuple[str, bool]:

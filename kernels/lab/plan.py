@@ -29,6 +29,8 @@ class Planned:
     bytes: int | None
     known: dict  # parameters (of arrays only the type), itemsize and gpu: what a space may ask for
     config: dict  # values of what the kernel's space names, or of its launch options where it has none
+    key: str | None = None  # under which tables of tuned configurations are asked; None: they are not
+    origin: str = "default"  # of the configuration: "given", "tuned" or "default"
 
     name = property(lambda self: self.kernel.name)
     constants = property(lambda self: self.specialisation.constants, doc="every constexpr by name")
@@ -117,9 +119,17 @@ def _run(subject, dims, dtype, arch, configs):
         device = stack.enter_context(runtime.simulated(driver=DryDriver, arch=arch))
         for kernel, config in configs.items():
             stack.enter_context(tuning.forced(kernel, config))
+        keys = stack.enter_context(tuning.asked())
+
+        def note(launch):
+            key = next((key for kernel, key in reversed(keys) if kernel is launch.kernel), None)
+            tuned = key is not None and tuning.look_up(launch.kernel, device, key) is not None
+            found.append(planned(launch, arch, key, "given" if launch.kernel in configs else
+                                 "tuned" if tuned else "default"))
+
         try:
             inputs = subject.arrays(dims, dtype, device)
-            with runtime.watching(lambda launch: found.append(planned(launch, arch))):
+            with runtime.watching(note):
                 subject.run(*inputs)
         except OutOfMemory:
             raise Unknown(f"{subject.name}: these sizes need more memory than the {device.total_memory >> 30} GiB of a "
@@ -127,7 +137,7 @@ def _run(subject, dims, dtype, arch, configs):
     return found
 
 
-def planned(launch, arch) -> Planned:
+def planned(launch, arch, key=None, origin="default") -> Planned:
     """What is kept of a launch."""
     arrays = [value for value in launch.args if isinstance(value, DeviceArray)]
     known = {name: value.dtype if isinstance(value, DeviceArray) else value for name, value in launch.arguments.items()}
@@ -135,4 +145,5 @@ def planned(launch, arch) -> Planned:
     specialisation = launch.compiled.specialisation
     values = specialisation.constants | specialisation.options
     config = {name: values[name] for name in names_of(launch.kernel) or ("num_warps", "num_stages")}
-    return Planned(launch.kernel, specialisation, arch, launch.grid, launch.flops, launch.bytes, known, config)
+    return Planned(launch.kernel, specialisation, arch, launch.grid, launch.flops, launch.bytes, known, config,
+                   key, origin)

@@ -27,7 +27,7 @@ def told_config(config: dict) -> str:
 def rows(found) -> list[tuple[str, str]]:
     """(name, text) of each line."""
     planned, line = found.planned, found.roofline
-    told = [("configuration", told_config(found.config) + ("" if planned.kernel.space else "  (not tunable)"))]
+    told = [("configuration", f"{told_config(found.config)} ({planned.origin if planned.kernel.space else 'fixed'})")]
     if planned.grid:
         told.append(("grid", f"{' x '.join(map(str, planned.grid))} programs of {found.threads} threads"))
     else:
@@ -69,9 +69,14 @@ def roofline(line) -> str:
     work = f"{amount(line.bytes, 1000)}B"
     if line.flops is None:
         return f"{work}, no operations declared"
-    told = f"{amount(line.flops, 1000)}FLOP, {work}: {line.intensity:.3g} FLOP/B" if line.bytes else work
-    return told + (f"; ridge at {line.ridge:.3g} ({UNITS[line.unit]}, {line.peak / 1e12:.3g} TFLOP/s, "
+    told = f"{amount(line.flops, 1000)}FLOP, {work}: {ratio(line.intensity)} FLOP/B" if line.bytes else work
+    return told + (f"; ridge at {ratio(line.ridge)} ({UNITS[line.unit]}, {line.peak / 1e12:.3g} TFLOP/s, "
                    f"{line.bandwidth / 1e12:.3g} TB/s)" if line.ridge else "")
+
+
+def ratio(x: float) -> str:
+    """0.625, 181, 1365."""
+    return f"{x:.0f}" if x >= 100 else f"{x:.3g}"
 
 
 def pipelined(found: dict) -> str:

@@ -16,7 +16,7 @@ from tritonnet.kernels.lab.listing import of_mlir, of_ptx, of_sass
 from tritonnet.kernels.lab.page import page
 from tritonnet.kernels.lab.relining import relined
 from tritonnet.kernels.lab.roofline import CEILINGS, Roofline
-from tritonnet.kernels.lab.wording import amount, duration
+from tritonnet.kernels.lab.wording import amount, duration, ratio
 from tritonnet.kernels.runtime.simulation.dry import GPUS
 
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="compiles: needs Triton")
@@ -343,6 +343,10 @@ def test_rooflines():
                                         ("STG.E.U8", 8), ("LDG.E.ENL2.256", 256)])
 def test_widths(name, bits):
     assert width(name) == bits
+
+
+def test_ratios():
+    assert [ratio(x) for x in (0.625, 14.04, 206.1, 1365.3)] == ["0.625", "14", "206", "1365"]
 
 
 def test_amounts():

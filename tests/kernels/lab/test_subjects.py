@@ -9,6 +9,7 @@ from tritonnet.kernels.lab import Unknown, every_subject, launches, subject
 from tritonnet.kernels.lab.plan import arch_named, names_of
 from tritonnet.kernels.matmul import matmul
 from tritonnet.kernels.matmul.gemm import gemm_kernel
+from tritonnet.kernels.runtime.simulation import DryDriver
 from tritonnet.kernels.softmax import softmax, softmax_kernel
 from tritonnet.kernels.space import Space
 
@@ -106,6 +107,22 @@ def test_a_configuration_is_completed_and_forced():
     (before,), (planned,) = launches(subject("matmul")), launches(subject("matmul"), config=config)
     assert planned.config == before.config | config and planned.options["num_warps"] == 4
     assert planned.grid == (2 * before.grid[0], 1)
+
+
+def test_where_a_configuration_comes_from(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRITONNET_CACHE", str(tmp_path))
+    tuning._tables.clear()
+    (before,) = launches(subject("matmul"))
+    (given,) = launches(subject("matmul"), config={"num_stages": 2})
+    assert (before.origin, given.origin) == ("default", "given")
+    assert before.key == "float32/1x4096x4096x4096"
+    with runtime.simulated(driver=DryDriver, arch=90) as device:
+        tuning.store(gemm_kernel, device, before.key, before.config | {"num_stages": 4})
+    try:
+        (tuned,) = launches(subject("matmul"))
+        assert tuned.origin == "tuned" and tuned.config == before.config | {"num_stages": 4}
+    finally:
+        tuning._tables.clear()
 
 
 def test_a_configuration_goes_to_the_kernels_that_have_its_names():
