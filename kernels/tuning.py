@@ -152,6 +152,12 @@ def shipped(device_name: str) -> dict:
     return tables.read(files("tritonnet.kernels").joinpath("tuned", tables.file_name(device_name)), device_name, False)
 
 
+def shipped_files() -> list:
+    """Every table that comes with the package."""
+    return sorted((f for f in files("tritonnet.kernels").joinpath("tuned").iterdir() if f.name.endswith(".json")),
+                  key=lambda f: f.name)
+
+
 def forget():
     """Read the tables anew when next asked: a file, or TRITONNET_TUNE, has changed."""
     _tables.clear()

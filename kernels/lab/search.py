@@ -95,7 +95,7 @@ def _tune_one(chosen, dims, dtype, arch, device, kernel, compiled, rounds, tell,
         best = _first_valid(chosen, dims, dtype, kernel, usable, tell)
         about = provenance.machine() | {"device": GPUS[arch].name, "predicted": True}
     else:
-        valid = [c for c in usable if _validate(chosen, dims, dtype, kernel, c, device)]
+        valid = [c for c in usable if validate(chosen, dims, dtype, kernel, c, device)]
         tell(f"{kernel.name}: {len(valid)} of {len(usable)} give the mirror's numbers")
         clocks = _time(chosen, dims, dtype, kernel, valid, device, rounds, tell)
         best = min((c for c in valid if c.us), key=lambda c: c.us, default=None)
@@ -134,12 +134,12 @@ def _first_valid(chosen, dims, dtype, kernel, usable, tell):
     for candidate in usable:
         with runtime.simulated(own_blocks=True) as device:
             tell(f"{kernel.name}: validating {candidate}")
-            if _validate(chosen, dims, dtype, kernel, candidate, device):
+            if validate(chosen, dims, dtype, kernel, candidate, device):
                 return candidate
     return None
 
 
-def _validate(chosen, dims, dtype, kernel, candidate, device) -> bool:
+def validate(chosen, dims, dtype, kernel, candidate, device) -> bool:
     """Whether a candidate gives the mirror's numbers at sizes that cover the edges of its tiles."""
     small = edges(chosen, dims, candidate.config)
     try:
