@@ -20,3 +20,7 @@ def __getattr__(name):
 
     value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
     return value
+
+
+def __dir__():
+    return [*globals(), *_LAZY]

@@ -90,9 +90,9 @@ def simulated(devices=1, own_blocks=False, check=None, **options):
     """Simulated devices in place of the machine's, for the whole process, meanwhile; gives the first.
 
     own_blocks: no caching of memory, so that every overrun and use after free is found. check: that, and reading memory
-    that nobody wrote, races between the programs of a launch and misaligned addresses raise; slower, and on by default
-    where TRITONNET_CHECK=1. driver: another class, such as `simulation.DryDriver`. More options:
-    `simulation.SimulatedDriver`.
+    that nobody wrote, races between the programs of a launch and misaligned addresses raise, and lanes that a load
+    masks off without `other` hold garbage; slower, and on by default where TRITONNET_CHECK=1. driver: another class,
+    such as `simulation.DryDriver`. More options: `simulation.SimulatedDriver`.
     """
     here = Simulated(devices, own_blocks, check=check, **options)
     before = getattr(_current, "index", 0)

@@ -41,13 +41,13 @@ class Builder(stock.InterpreterBuilder):
 
     # memory: every address goes through the bounds checker; *_ absorbs the arguments in which versions differ
 
-    def create_masked_load(self, ptrs, mask, other, *_):
+    def create_masked_load(self, ptrs, mask, other, *_, **__):
         ty = ptrs.get_element_ty()
         dtype = np_dtype(ty)
         other = self.memory.undefined(dtype) if other is None else other.data.astype(dtype, copy=False)
         return stock.TensorHandle(self.memory.load(ptrs.data, np.asarray(mask.data), other, dtype), ty)
 
-    def create_masked_store(self, ptrs, value, mask, *_):
+    def create_masked_store(self, ptrs, value, mask, *_, **__):
         dtype = np_dtype(ptrs.get_element_ty())
         self.memory.store(ptrs.data, value.data.astype(dtype, copy=False), np.asarray(mask.data))
 

@@ -27,6 +27,12 @@ class Fresh(np.ndarray):
         self[...] = value
 
 
+def garbage(dtype) -> np.ndarray:
+    """What memory that nobody wrote may hold, 0-d: NaN, an odd number, or True."""
+    byte = 1 if dtype.kind == "b" else NAN if dtype.kind in "fV" else ODD
+    return np.full(dtype.itemsize, byte, np.uint8).view(dtype).reshape(())
+
+
 def uninitialised(shape, dtype=np.float32) -> np.ndarray:
     """An array for `kernels.interpret`, where reading what was not written before raises Uninitialised.
 
@@ -35,9 +41,7 @@ def uninitialised(shape, dtype=np.float32) -> np.ndarray:
     by indexing (`x[3:] = 0`) counts; so does any other way of changing elements wider than a byte (np.copyto, out=).
     """
     dtype = np.dtype(dtype)
-    plain = np.empty(shape, dtype)
-    floating = dtype.kind == "f" or (dtype.kind == "V" and dtype.names is None)
-    plain.reshape(-1).view(np.uint8).fill(NAN if floating else 1 if dtype.kind == "b" else ODD)
+    plain = np.full(shape, garbage(dtype), dtype)
     array = plain.view(Fresh)
     array.root = plain, np.zeros(plain.nbytes, bool), plain.reshape(-1).view(np.uint8).copy()
     return array

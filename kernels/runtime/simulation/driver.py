@@ -48,9 +48,9 @@ class SimulatedDriver(CaptureGuard):
 
     memory: bytes. arch: what compile=True compiles each specialisation for. execute=False: a dry run, launches and
     bytes are counted at full size, nothing is computed. track_writes: reading what nobody wrote raises. races: so do
-    programs of a launch that race (Race), and misaligned addresses. lazy: all work is put off until something waits for
-    it, which finds a missing wait. `fail_in["alloc" | "launch" | "replay"] = k`
-    makes the k-th call from now fail. `counts` and `log` tell what happened.
+    programs of a launch that race (Race), and misaligned addresses; lanes masked off without `other` hold garbage.
+    lazy: all work is put off until something waits for it, which finds a missing wait. `fail_in["alloc" |
+    "launch" | "replay"] = k` makes the k-th call from now fail. `counts` and `log` tell what happened.
     """
 
     simulated = True

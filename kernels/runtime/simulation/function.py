@@ -33,7 +33,8 @@ class Function:
         return values
 
     def interpret(self, grid, values, heap, races=False):
-        """Run the programs of a grid on the memory of a device. races: raise Race where programs race."""
+        """Run the programs of a grid on the memory of a device. races: raise Race where programs race;
+        lanes masked off without `other` hold garbage, as on a GPU, not 0."""
         import triton.language as tl
 
         from tritonnet.kernels.runtime.interpret import BY_SIGNATURE, run, scalar
@@ -45,7 +46,9 @@ class Function:
         constants = {name: real(value) for name, value in self.constants.items()}
         memory = LaunchMemory(self.name, heap, pointers)
         if races:
+            from tritonnet.kernels.runtime.interpret.fresh import garbage
             from tritonnet.kernels.runtime.interpret.races import Races
 
             memory.watchers.append(Races(memory))
+            memory.undefined = garbage
         run(self.kernel.triton, grid, constants | seen, memory)

@@ -183,6 +183,15 @@ def test_the_device_checks_when_asked(monkeypatch):
         total[(2,)](to_device(floats(100), device), to_device(np.zeros(1, "f4"), device), 100, BLOCK=64)
 
 
+def test_undefined_lanes_hold_garbage_on_a_device_that_checks():
+    total = kernel(K.undefined_sum.fn)
+    for check, want in ((False, 10.0), (True, np.nan)):
+        with runtime.simulated(check=check) as device:
+            y = to_device(np.zeros(1, "f4"), device)
+            total[(1,)](to_device(np.ones(5, "f4"), device), y, 5, BLOCK=8)
+            np.testing.assert_equal(y.numpy()[0], np.float32(want))
+
+
 def test_the_environment_asks(monkeypatch):
     for value, want in (("1", True), ("0", False), ("", False)):
         monkeypatch.setenv("TRITONNET_CHECK", value)

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("triton", reason="interprets Triton kernels")
 
 from tests.kernels.lab import faulty_kernels as K
 from tritonnet import kernels
 from tritonnet.kernels.runtime import OutOfBounds
+from tritonnet.kernels.runtime.interpret.memory import index_of
 from tritonnet.kernels.softmax import softmax_kernel
 
 
@@ -76,6 +79,25 @@ def test_indices_of_views(view):
     trace = kernels.interpret(K.product, (1,), x, np.zeros((1, 1), "f4"), y, 1, stride, 0, N=1, BLOCK_K=1, trace=True)
     load = trace.of("a_ptr")[0]
     assert x[load.indices].tolist() == load.values[load.mask].tolist() == [x[0, 0]]
+
+
+@given(st.data())
+def test_elements_by_their_offsets(data):
+    """index_of undoes what strides do, for every view that shows each element once."""
+    shape = data.draw(st.lists(st.integers(1, 5), min_size=0, max_size=4))
+    x = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    x = x.transpose(data.draw(st.permutations(range(x.ndim))))
+    x = x[tuple(slice(None, None, data.draw(st.sampled_from([1, 2, -1, -3]))) for _ in x.shape)]
+    first = x[(0,) * x.ndim]
+    offsets = (np.asarray(x).reshape(-1) - first) * x.itemsize
+    assert (x[index_of(x, offsets)] == x.reshape(-1)).all()
+
+
+def test_descriptors():
+    x, y = floats(10, 16), kernels.uninitialised((10, 16))
+    trace = kernels.interpret(K.copy_through_descriptors, (3,), x, y, 10, 16, ROWS=4, COLS=16, trace=True, races=True)
+    assert (np.asarray(y) == x).all() and trace.stores.program(2)[0].mask.sum() == 32
+    assert (trace.writes("y_ptr") == 1).all()
 
 
 def test_dots_and_reductions():
