@@ -40,7 +40,7 @@ def _big(x, y, M, N, work):
     if work < SPLIT:
         with host.blas():
             return np.dot(x, y, out=out)
-    if M >= N or M >= 256:                               # beside another thread np.dot takes up to twice as long
+    if M >= N or M >= 128:                               # beside another thread np.dot takes up to twice as long
         host.parallel(lambda i, j: np.matmul(x[i:j], y, out=out[i:j]), M, work // 200, uses_blas=True)
     else:
         host.parallel(lambda i, j: np.matmul(x, y[:, i:j], out=out[:, i:j]), N, work // 200, uses_blas=True)
