@@ -26,7 +26,7 @@ def add_arguments(parser):
     parser.add_argument("--shapes", nargs="+", metavar="SHAPE", help="4096x4096x64, or M=4096,K=64; several by spaces")
     parser.add_argument("--dtype", default="float32", help="float32 (default), float16, bfloat16 or float64")
     parser.add_argument("--arch", nargs="+", default=["sm_90"], metavar="ARCH",
-                        help="sm_80, sm_86, sm_89, sm_90 (default), sm_100, sm_120; several by spaces")
+                        help="sm_80, sm_86, sm_89, sm_90 (default), sm_100, sm_120; several by spaces or commas")
     parser.add_argument("--config", metavar="K=V,…", help="values of a configuration; the rest stays as it would be")
     parser.add_argument("--signature", metavar="TYPES",
                         help="types of the arguments of a plain @triton.jit kernel, such as '*fp32,*fp16,i32'")
@@ -63,8 +63,9 @@ def _inspected(options):
     from tritonnet.kernels.lab import Comparison, inspect
 
     config = configured(options.config)
+    archs = [name for item in options.arch for name in item.split(",") if name]
 
-    def look(arch=options.arch, config=config):
+    def look(arch=archs, config=config):
         return inspect(options.kernel, " ".join(options.shapes or []), options.dtype, arch, config, options.signature)
 
     found = look()

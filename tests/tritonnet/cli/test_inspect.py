@@ -23,6 +23,9 @@ def test_figures(capsys):
     text = capsys.readouterr().out
     assert "softmax N=8192 C=512 bfloat16: softmax_kernel on sm_80" in text and "softmax N=4096" in text
     assert "registers" in text and "A100" in text
+    assert main(["inspect", "relu", "--arch", "sm_86,h200"]) == 0
+    text = capsys.readouterr().out
+    assert "relu_kernel on sm_86" in text and "relu_kernel on sm_90" in text and "(fixed)" in text
 
 
 @needs_triton
