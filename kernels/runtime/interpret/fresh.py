@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tritonnet.kernels.dtypes import TRITON_NAMES
+
 NAN, ODD = 0xFF, 0xA5  # bytes: NaN in every float type; a number that nobody writes by chance in integers
 
 
@@ -39,8 +41,12 @@ def uninitialised(shape, dtype=np.float32) -> np.ndarray:
     shape: int or tuple. It is full of NaN (integers: odd numbers), but not the values decide: a record of the bytes
     written does, so that integers are checked, too, and a NaN that a kernel stores is a value like any other. Writing
     by indexing (`x[3:] = 0`) counts; so does any other way of changing elements wider than a byte (np.copyto, out=).
+    Raises TypeError for a dtype that kernels do not know.
     """
     dtype = np.dtype(dtype)
+    if dtype not in TRITON_NAMES:
+        raise TypeError(f"uninitialised: Triton does not know {dtype}; it knows "
+                        f"{', '.join(d.name for d in TRITON_NAMES)}")
     plain = np.full(shape, garbage(dtype), dtype)
     array = plain.view(Fresh)
     array.root = plain, np.zeros(plain.nbytes, bool), plain.reshape(-1).view(np.uint8).copy()

@@ -95,6 +95,7 @@ class Memory:
                 if other.real + other.low < end and other.real + other.high > start:
                     start, end = min(start, other.real + other.low), max(end, other.real + other.high)
             grown = (low, high) != (start, end)
+        start &= ~15  # so that offsets are aligned where addresses are
         return start, block.real - start, end - start
 
     def called(self, block) -> str:

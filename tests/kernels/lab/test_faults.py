@@ -11,6 +11,7 @@ from tritonnet.kernels import arrays, runtime
 from tritonnet.kernels.arrays import empty, to_device
 from tritonnet.kernels.kernel import kernel
 from tritonnet.kernels.runtime import Misaligned, Race, Undefined, Uninitialised
+from tritonnet.kernels.runtime.interpret.fresh import written
 
 
 def floats(*shape):
@@ -130,6 +131,22 @@ def test_views_and_other_ways_of_writing():
     read(x[0])
     assert getattr(x + 1, "root", None) is None or (x + 1).sum() != 0
     read(x[0] + 1)  # a result is an array like any other
+
+
+def test_what_counts_as_written():
+    x = kernels.uninitialised((3, 4))
+    x[1, 2], x[None, 0], x[..., 0][2], x[5:] = 5, 1, 2, 3
+    assert written(x).reshape(3, 4, 4).all(axis=2).astype(int).tolist() == [[1, 1, 1, 1], [0, 0, 1, 0], [1, 0, 0, 0]]
+    scalar = kernels.uninitialised((), np.int64)
+    scalar[...] = 1
+    assert written(scalar).all() and written(kernels.uninitialised(0)) is None
+    with pytest.raises(TypeError, match="Triton does not know complex64; it knows"):
+        kernels.uninitialised(3, np.complex64)
+
+
+def test_bytes_and_words_of_one_buffer():
+    buffer = np.zeros(64, np.int8)
+    kernels.interpret(K.as_words, (1,), buffer[1:], buffer[4:8].view(np.int32), 3, races=True)  # address 4 is aligned
 
 
 def test_arguments_declared_unwritten():
