@@ -19,17 +19,39 @@ from tritonnet.kernels.index.offsets import INT64, power
 from tritonnet.kernels.kernel import jit, kernel, tl
 
 RUN = 8192
+PACKED = 512  # elements from which packing keys and places pays on the host
 
 
 def sort_mirror(x, axis=-1, descending=False):
     keys = x.astype(np.float32) if x.dtype in HALVES else x
     if not x.ndim:
         return x.copy(), np.zeros((), INT64)
-    if descending:  # backwards twice: equal elements keep their order, NaN comes first
+    if keys.dtype.itemsize <= 4 and x.size >= PACKED:
+        order = _packed_order(keys, axis, descending)
+    elif descending:  # backwards twice: equal elements keep their order, NaN comes first
         order = x.shape[axis] - 1 - np.flip(np.argsort(np.flip(keys, axis), axis, kind="stable"), axis)
     else:
         order = np.argsort(keys, axis, kind="stable")
     return np.take_along_axis(x, order, axis), order
+
+
+def _packed_order(keys, axis, descending):
+    """The order of narrow keys: sorted as integers whose high half is the key and whose low half is the place.
+
+    NumPy sorts such integers with vector instructions, many times as fast as it finds a stable order.
+    """
+    if keys.dtype == np.float32:
+        bits = (keys + np.float32(0)).view(np.int32)  # -0.0 becomes 0.0
+        wide = np.where(np.isnan(keys), 0x7FFFFFFF, bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
+    else:
+        wide = keys.astype(np.int64)
+    if descending:
+        np.invert(wide, out=wide)
+    wide = np.moveaxis(wide, axis, -1)
+    packed = (wide << 32) + np.arange(wide.shape[-1])
+    packed.sort(axis=-1)
+    packed &= 0xFFFFFFFF
+    return np.moveaxis(packed, -1, axis)
 
 
 @jit

@@ -208,3 +208,20 @@ def test_an_embedding_skips_its_padding(place):
     expected = index.take_backward(dy, (4, 8), i, skip=2)
     assert not expected[2].any() and expected[1].any()
     agree(index.take_backward(place(dy), (4, 8), place(i), skip=2), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16, np.int32, np.int16, np.uint8, np.bool_])
+@pytest.mark.parametrize("descending", [False, True])
+def test_long_lines_are_sorted_on_the_host_as_short_ones_are(dtype, descending):
+    """Above a size the host sorts keys and places packed into one integer: stable, NaN last, -0.0 equal to 0.0."""
+    x = (np.random.default_rng(0).standard_normal((40, 50)) * 9).astype(dtype)
+    if dtype not in (np.int32, np.int16, np.uint8, np.bool_):
+        x.flat[:6] = np.nan, -0.0, 0.0, np.inf, -np.inf, -np.nan
+    for axis in (0, 1):
+        values, order = sort_mirror(x, axis, descending)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tritonnet.kernels.index.sort.PACKED", 1 << 62)
+            expected, expected_order = sort_mirror(x, axis, descending)
+        np.testing.assert_array_equal(order, expected_order)
+        np.testing.assert_array_equal(values.astype(np.float32), expected.astype(np.float32))
+        assert order.dtype == np.int64 and values.dtype == x.dtype
