@@ -84,12 +84,12 @@ def add_outer(a, x, y):
     """a += x y' in one pass over a, where NumPy takes two or three.
 
     a: (m, n), float32 or float64.  x: m elements, y: n elements of the same type.  All in C order, and writeable.
-    An element of x that is 0 adds nothing, also to an infinity in y.
+    Whether 0 times an infinity adds NaN or nothing is the library's choice.
     """
     update = blas().ger.get(a.dtype)
     if update is None:
         with np.errstate(all="ignore"):
-            a += np.where(x.reshape(-1, 1) == 0, 0, x.reshape(-1, 1) * y.reshape(-1))
+            a += x.reshape(-1, 1) * y.reshape(-1)
     elif a.size:
         m, n = a.shape
         update(ROW_MAJOR, m, n, 1.0, _address(x), 1, _address(y), 1, _address(a), n)
