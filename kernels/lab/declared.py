@@ -140,22 +140,26 @@ class DeclaredKernel(Kernel):
         known = {p.name for p in self.params}
         return {k: v for k, v in values.items() if k in known} | config
 
-    def interpret(self, *args, config=None, trace=False, **kwargs):
-        """Run the kernel on NumPy arrays in Triton's interpreter; what it wrote, and with trace=True also the trace."""
+    def interpret(self, *args, config=None, trace=False, races=False, undefined=False, **kwargs):
+        """Run the kernel on NumPy arrays in Triton's interpreter; what it wrote, and with trace=True also the trace.
+
+        races, undefined: look for them, as `kernels.interpret` does.
+        """
         from tritonnet.kernels import interpret
 
         outputs, values, key = self.planned(self.bound(args, kwargs))
         call = self.call(values, config or self.space[0])
-        told = interpret(self, self.programs(values, call), **call, **({"trace": True} if trace else {}))
+        told = interpret(self, self.programs(values, call), trace=trace, races=races, undefined=undefined, **call)
         found = _single([outputs[name] for name in self.writes])
         return (found, told) if trace else found
 
     def check(self, *args, configs=None, rtol=None, **kwargs) -> dict:
-        """Run the kernel on the simulated device, bounds-checked, in each configuration; compare with the mirror.
+        """Run the kernel on the simulated device, every access checked, in each configuration; compare with the mirror.
 
         configs: which ones (default: the whole space). rtol: allowed error, relative to the largest element of an
         output (default: by dtype). Returns the largest relative error of each output; raises Mismatch naming the
-        configuration, the elements and both values, or what the simulated device finds (OutOfBounds).
+        configuration, the elements and both values, or what the simulated device finds (OutOfBounds, races, reads of
+        what nobody wrote).
         """
         from tritonnet.kernels import runtime
 
@@ -164,7 +168,7 @@ class DeclaredKernel(Kernel):
         expected = dict(zip(self.writes, expected if isinstance(expected, tuple) else (expected,)))
         worst = dict.fromkeys(self.writes, 0.0)
         for config in self.space if configs is None else configs:
-            with runtime.simulated(own_blocks=True) as device:
+            with runtime.simulated(own_blocks=True, check=True) as device:
                 outputs, values, _ = self.planned({k: to_device(v, device) if isinstance(v, np.ndarray) else v
                                                    for k, v in given.items()})
                 self.run(outputs, values, config)

@@ -135,6 +135,18 @@ def test_a_kernel_that_overruns_is_found():
         double.check(tritonnet.ones(100))
 
 
+def test_programs_that_race_are_found():
+    @tritonnet.kernel(mirror=lambda x: x.sum(keepdims=True), tune={"BLOCK": 64}, outputs={"y": lambda x: (1,)}, **WHOLE)
+    def total(x, y, n, BLOCK: tl.constexpr):
+        at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+        tl.store(y, tl.sum(tl.load(x + at, mask=at < n, other=0), axis=0))
+
+    with pytest.raises(Exception, match="races"):
+        total.check(tritonnet.ones(100))
+    with pytest.raises(Exception, match="races"):
+        total.interpret(tritonnet.ones(100), races=True)
+
+
 def test_a_wrong_gradient_is_found():
     silu = declared()
 
