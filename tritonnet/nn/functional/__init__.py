@@ -12,4 +12,5 @@ from tritonnet.nn.functional.norm import *  # noqa: F403
 from tritonnet.nn.functional.padding import *  # noqa: F403
 from tritonnet.nn.functional.pool import *  # noqa: F403
 from tritonnet.nn.functional.resample import *  # noqa: F403
+from tritonnet.nn.functional.sampling import *  # noqa: F403
 from tritonnet.nn.functional.softmax import *  # noqa: F403
