@@ -138,11 +138,16 @@ def modified(*changed):
         _changed[id(array if type(array) is np.ndarray and array.base is None else root(array))] = now
 
 
+def is_modified(node, array):
+    """Whether the memory of an array was changed after the node was recorded."""
+    return _changed.get(id(root(array)), 0) > node.seq
+
+
 def check_unmodified(node, saved):
     """Raise if anything the node saved was changed after it was recorded."""
     if last_change > node.seq:
         for array in saved:
-            if _changed.get(id(root(array)), 0) > node.seq:
+            if is_modified(node, array):
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
                     f"[{array.dtype} {list(array.shape)}], saved by {node.name}. Change a copy instead, or change it "

@@ -6,6 +6,7 @@ from tritonnet.autograd.function import Op, make
 from tritonnet.autograd.ops.index import ScatterAdd
 from tritonnet.autograd.ops.linear_map import LinearMap
 from tritonnet.autograd.samples import Sample, samples
+from tritonnet.autograd.tape import check_unmodified, is_modified
 from tritonnet.kernels import pool as kernels
 from tritonnet.kernels.arrays import is_host, zeros
 from tritonnet.kernels.dtypes import is_float
@@ -62,17 +63,24 @@ class MaxPool2d(Op):
     def forward(ctx, x, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=False, indices=True):
         windows = windows_of("max_pool2d", x, kernel, stride, padding, dilation, ceil_mode)
         y, where = kernels.max_pool2d(x, windows, indices)
-        ctx.windows, ctx.indices = windows, indices
-        ctx.saved = (x, y) if where is None else (x, y, where)
+        ctx.windows, ctx.indices, ctx.by_value = windows, indices, where is None
+        ctx.saved = (x, y) if where is None else (x, where)
         return (y, where) if indices else y
 
+    def check_saved(ctx):
+        x, kept = ctx.saved
+        check_unmodified(ctx, (x,) if ctx.by_value else ctx.saved)
+        if ctx.by_value and is_modified(ctx, kept):  # by an in-place ReLU, say: the input tells it again
+            ctx.saved = x, kernels.max_pool2d(x, ctx.windows, False)[0]
+
     def backward(ctx, dy, dwhere=None):
-        x, y, where = ctx.saved if len(ctx.saved) == 3 else (*ctx.saved, None)
+        x, kept = ctx.saved
+        y, where = (kept, None) if ctx.by_value else (None, kept)
         return kernels.max_pool2d_backward(dy, x, y, where, ctx.windows, ctx.indices)
 
     def differentiable_backward(ctx, dy, dwhere=None):
         x = ctx.saved[0]
-        where = ctx.saved[2] if ctx.indices else kernels.max_pool2d(x, ctx.windows, True)[1]
+        where = ctx.saved[1] if ctx.indices else kernels.max_pool2d(x, ctx.windows, True)[1]
         return recorded_backward(dy, where, x.shape)
 
 

@@ -71,7 +71,7 @@ OPERATIONS = {
     "add": binary(z="x + y", dx="dz", dy="dz"),
     "sub": binary(z="x - y", dx="dz", dy="-dz", accepts=NUMBERS, refusal=NO_MINUS),
     "mul": binary(z="x * y", dx="dz * y", dy="dz * x"),
-    "div": binary(z="divide(x, y)", dx="dz / y", dy="-dz * z / y", result=FLOAT),
+    "div": binary(z="divide(x, y)", dx="dz / y", dy="-dz * divide(x, y) / y", result=FLOAT),
     "pow": binary(z="pow(x, y)", dx="where(y == 0, 0, dz * y * pow(x, y - 1))",
                   dy="where((x == 0) & (y >= 0), 0, dz * z * log(x))", accepts=NUMBERS),
     "floor_divide": binary(z="floor_divide(x, y)", accepts=NUMBERS),
