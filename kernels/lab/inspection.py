@@ -199,11 +199,11 @@ def inspect(what, shapes=None, dtype="float32", arch=90, config: dict | None = N
             ) -> Inspections:
     """Compile what a subject launches, and look at it. No GPU is needed, Triton is.
 
-    what: a name (`subjects.subject`) or a `Subject`.  shapes: text ("4096x4096x64"), a dict of dimensions, or None for
-    the defaults.  arch: one, or a list of them.  config: values for what the kernels' spaces name.  signature: the
-    types of a plain kernel's arguments.  Raises Unknown, saying what there is.
+    what: a name (`subjects.subject`), a kernel, or a `Subject`.  shapes: text ("4096x4096x64"), a dict of dimensions,
+    or None for the defaults.  arch: one, or a list of them.  config: values for what the kernels' spaces name.
+    signature: the types of a plain kernel's arguments.  Raises Unknown, saying what there is.
     """
-    found = subject(what, **({"signature": signature} if signature else {})) if isinstance(what, str) else what
+    found = subject(what, **({"signature": signature} if signature else {}))
     each = [dict(shapes)] if isinstance(shapes, dict) else found.shapes(shapes)
     inspections = Inspections()
     for dims in each:

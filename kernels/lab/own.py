@@ -36,9 +36,13 @@ ELEMENTS = ("i1", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "fp16", 
 NUMBERS = ("i1", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "fp32", "fp64")
 
 
-def own(name: str, signature: str | None = None):
-    """The subject that a user's kernel is. signature: the types of a plain kernel's run-time parameters, in order."""
-    kernel = as_kernel(loaded(name), name)
+def own(name, signature: str | None = None):
+    """The subject that a user's kernel is. name: where it is, or the kernel itself.  signature: the types of a plain
+    kernel's run-time parameters, in order."""
+    if isinstance(name, OwnTyped):
+        return name
+    kernel = as_kernel(loaded(name) if isinstance(name, str) else name, name)
+    name = name if isinstance(name, str) else kernel.name
     if isinstance(kernel, DeclaredKernel):
         return OwnDeclared(name, f"kernel {kernel.name} of {kernel.__module__}", {}, None, kernel_runner(kernel),
                            tuple(DTYPES), kernel=kernel)

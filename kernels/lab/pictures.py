@@ -119,9 +119,11 @@ def _spread(tuning, name) -> float:
 
 
 def _title(made, tuning):
-    sizes = " x ".join(str(v) for k, v in tuning.dims.items() if k[0].isupper() or isinstance(v, tuple))
+    arrays = [f"{k} " + "x".join(map(str, v)) for k, v in tuning.dims.items() if isinstance(v, tuple)]
+    sizes = ", ".join(arrays) or " x ".join(str(v) for k, v in tuning.dims.items() if k[0].isupper())
     how = "PREDICTED, not measured" if tuning.predicted else f"measured {tuning.about['date']}"
-    made.suptitle(f"{tuning.kernel.name}, {tuning.subject} {sizes} in {tuning.dtype}\n{tuning.about['device']}, {how}",
+    name = tuning.subject if tuning.subject == tuning.kernel.name else f"{tuning.kernel.name}, {tuning.subject}"
+    made.suptitle(f"{name} {sizes} in {tuning.dtype}\n{tuning.about['device']}, {how}",
                   fontsize=11, color=INK)
 
 

@@ -5,9 +5,11 @@
     hidden    = min(1, bytes in flight / (bandwidth latency))                     (Little's law, per multiprocessor)
     seconds   = LAUNCH + (busy / (filled hidden) + waves steps STEP) (1 + spills / 64)
 
-pad: how much larger the tiles are than what they cover. traffic: what the tiles of a product read through L2; else the
-bytes. All rates are those of data sheets (`roofline`); L2 is taken to give four times the bandwidth of memory. The
-model knows nothing of bank conflicts, instruction scheduling or clocks: it orders candidates, it times nothing.
+in flight: of a product what its buffers hold, of other kernels what all loads of the compiled code move: narrow ones
+hide little latency. pad: how much larger the tiles are than what they cover. traffic: what the tiles of a product read
+through L2; else the bytes. All rates are those of data sheets (`roofline`); L2 is taken to give four times the
+bandwidth of memory. The model knows nothing of bank conflicts, instruction scheduling or clocks: it orders candidates,
+it times nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import math
 import typing
 
+from tritonnet.kernels.lab.inspection import width
 from tritonnet.kernels.lab.occupancy import occupancy
 from tritonnet.kernels.lab.roofline import CEILINGS
 
@@ -22,7 +25,7 @@ LAUNCH = 2e-6  # seconds
 LATENCY = 7e-7  # seconds from a load's issue to its data, memory being busy
 L2 = 4  # bandwidth of the L2 cache, in that of memory
 STEP = 5e-8  # seconds that a step of a product's loop takes beside loads and products: barriers, addresses
-LOAD = 32  # bytes that a thread of a kernel without a pipeline has under way: two 16-byte loads
+LOAD = 32  # bytes that a thread of a kernel without a pipeline has under way, nothing being compiled: two 16-byte loads
 BLOCK_REGISTERS = 96  # per thread, where nothing was compiled yet
 
 
@@ -54,7 +57,7 @@ def predicted(planned, found=None) -> Prediction | None:
     waves = -(-programs // slots)
     filled = programs / (waves * slots)
     active = min(blocks, programs / gpu.multi_processor_count)  # blocks per multiprocessor, on average
-    under_way = active * _in_flight(known, planned, warps)
+    under_way = active * _in_flight(known, planned, found, warps)
     hidden = min(1.0, under_way * gpu.multi_processor_count / (rates.bandwidth * LATENCY))
     if blocks * gpu.multi_processor_count >= programs:  # one wave: few programs do not make the rest slower
         filled = min(1.0, programs / gpu.multi_processor_count)
@@ -130,8 +133,9 @@ def _tile_bytes(known) -> int:
     return (m + n) * k * known["itemsize"]
 
 
-def _in_flight(known, planned, warps) -> float:
-    """Bytes that one block has under way."""
+def _in_flight(known, planned, found, warps) -> float:
+    """Bytes that one block has under way: without a pipeline, what its loads move once."""
     if is_product(planned) and (tile := _tile_bytes(known)):
         return tile * max(1, planned.options.get("num_stages", 1) - 1)
-    return 32 * warps * LOAD
+    loaded = found and sum(width(name) // 8 for name in found.sass if name.startswith("LDG."))
+    return 32 * warps * (loaded or LOAD)

@@ -30,7 +30,7 @@ from tritonnet.kernels.lab.compiling import warm
 from tritonnet.kernels.lab.declared import TOLERANCE
 from tritonnet.kernels.lab.device_timing import CLOCK_TOLERANCE, Replays, calls_for, eager_us
 from tritonnet.kernels.lab.plan import arch_named, launches
-from tritonnet.kernels.lab.subjects import Subject, Unknown, dtype_named, every_subject, subject
+from tritonnet.kernels.lab.subjects import Unknown, dtype_named, every_subject, subject
 from tritonnet.kernels.lab.telemetry import SLOWDOWNS, watching
 from tritonnet.kernels.runtime.resources import resources
 from tritonnet.kernels.runtime.simulation.dry import GPUS
@@ -45,10 +45,11 @@ def tune(name, shapes=None, dtype="float32", arch=None, device=None, compiled=CO
          config=None) -> list[Tuning]:
     """Tune every kernel of a subject that declares a space, for each shape; a `Tuning` for each.
 
-    name: a subject, or its name. shapes: as `Subject.shapes`. arch: predict for it, also where a GPU is there. device:
-    which GPU (default: the current one, where there is one). progress: called with a text when something is done.
+    name: a subject, its name, or a kernel. shapes: as `Subject.shapes`. arch: predict for it, also where a GPU is
+    there. device: which GPU (default: the current one, where there is one). progress: called with a text when something
+    is done.
     """
-    chosen = name if isinstance(name, Subject) else subject(name)
+    chosen = subject(name)
     if device is None and arch is None and runtime.is_available() and not runtime.current_device().simulated:
         device = runtime.current_device()
     number = arch_named(arch or (90 if device is None else device.driver.target.arch))

@@ -177,12 +177,15 @@ def kernels_named() -> dict[str, tuple]:
     return found
 
 
-def subject(name: str, **own) -> Subject:
+def subject(name, **own) -> Subject:
     """What a name stands for: an operation, a kernel of the library, "module:kernel" or "path/to/file.py:kernel".
 
+    Instead of its name a kernel itself will do (in a notebook it is in no file), and a subject stands for itself.
     own: for kernels of one's own, see `own.own`. Raises Unknown, with names that come close.
     """
-    if ":" in name:
+    if isinstance(name, Subject):
+        return name
+    if not isinstance(name, str) or ":" in name:
         from tritonnet.kernels.lab.own import own as load
 
         return load(name, **own)

@@ -51,6 +51,23 @@ def test_a_plain_kernel_is_compiled_from_types(place):
     assert planned.config == {"BLOCK": 512, "num_warps": 2, "num_stages": 3} and planned.programs == 0
 
 
+def test_a_kernel_itself_will_do(place):
+    """In a notebook it is in no file."""
+    from tritonnet.kernels.lab import inspect, tune
+    from tritonnet.kernels.lab.own import loaded
+
+    scaled, times = (loaded(f"{place}:{name}") for name in ("scaled", "times"))
+    typed = subject(scaled, signature="*fp32,*fp32,i32")
+    assert typed.name == "scaled" and subject(typed) is typed
+    assert launches(typed, config={"BLOCK": 512})[0].constants == {"BLOCK": 512}
+    (planned,) = launches(subject(times), {"x": (3, 100)})
+    assert planned.name == "times" and planned.grid == (2,)
+    assert inspect(times, {"x": (3, 100)})[0].subject == "times"
+    assert tune(times, "x=64x64", arch=90)[0].best.valid
+    with pytest.raises(Unknown, match="int, no kernel"):
+        subject(3)
+
+
 def test_numbers_and_none_stand_for_their_types(place):
     found = subject(f"{place}:scaled", signature="None,*bf16,1000")
     (planned,) = launches(found, config={"BLOCK": 512})

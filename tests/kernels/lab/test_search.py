@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import numpy as np
 import pytest
@@ -50,6 +51,18 @@ def test_what_predictions_are_made_of():
     assert traffic(known, planned) >= planned.bytes and unit(planned) == "half"
     assert unit(plan_of({}, dtype="float64")) == "double_tensor"
     assert unit(plan_of({}, dtype="float32")) in ("tf32x3", "single")
+
+
+def test_narrow_loads_hide_little_latency():
+    """Little's law: more must be under way than one element per thread."""
+    chosen = subject("softmax")
+    planned, = launches(chosen, chosen.shapes("65536x1024")[0], "float16", 90)
+    code = types.SimpleNamespace(registers=16, shared=0, threads=128, spills=0)
+    found = []
+    for code.sass in ["LDG.E.128"], ["LDG.E.U16"]:
+        found.append(predicted(planned, code))
+    wide, narrow = found
+    assert narrow.seconds > 4 * wide.seconds and narrow.floor == wide.floor
 
 
 def test_without_a_gpu_the_prediction_decides_and_says_so(cache):
