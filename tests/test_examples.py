@@ -63,7 +63,7 @@ def test_custom_loss():
 
 
 def test_custom_function():
-    assert run("custom_function") < 0.1
+    assert run("custom_function") < 0.45, "a flat line through the wave would leave 0.5"
 
 
 def test_custom_function_on_a_device(simulated):
