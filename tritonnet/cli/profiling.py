@@ -21,6 +21,7 @@ matrix products) and what limits it; memory; clocks.
   tritonnet profile --model mnist-cnn --html p.html  # a built-in network on random images
 """
 STEPS, WARMUP, IMAGE = 5, 2, (1, 28, 28)
+RUNPY = "<frozen runpy>"
 NETWORKS = {f"mnist-{name}" if name in ("cnn", "mlp") else name: name for name in MODELS}
 SORTS = {"time": None, "host": "self_cpu_time_total", "device": "device_time_total", "calls": "count",
          "flops": "flops", "bytes": "bytes", "share": "share"}
@@ -103,8 +104,14 @@ def _run_script(path, arguments) -> int:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-    except Exception:
-        traceback.print_exc()
+    except KeyboardInterrupt:
+        print(f"tritonnet profile: {path} was interrupted: this is what was recorded until then", file=sys.stderr)
+        return 130
+    except Exception as error:
+        inside = error.__traceback__
+        while inside is not None and inside.tb_frame.f_code.co_filename in (__file__, runpy.__file__, RUNPY):
+            inside = inside.tb_next  # the program's own lines alone, as Python would show them
+        traceback.print_exception(error.with_traceback(inside))
         return 1
     finally:
         sys.argv = before
@@ -123,9 +130,11 @@ def _tell(prof, options):
     summary = prof.summary
     print(f"\n{summary.get('device') or summary['processor']}, {summary['date']}: {us(summary['wall_us'])} recorded")
     if kernels := prof.kernel_averages():
-        print(f"\nkernels: {summary['launches']} launches, {us(summary['device_us'])} on the device, "
-              f"{us(summary['gaps_us'])} of gaps between them; memory: {summary['device_peak_bytes'] / 1e6:.1f} MB at "
-              f"most, {summary['device_cached_share']:.0%} of the pool unused at the end")
+        print(f"\nkernels: {summary['launches']} launches, " + (
+            "not timed: the program made its device after the recording began" if prof.device is None else
+            f"{us(summary['device_us'])} on the device, {us(summary['gaps_us'])} of gaps between them; memory: "
+            f"{summary['device_peak_bytes'] / 1e6:.1f} MB at most, {summary['device_cached_share']:.0%} of the pool "
+            f"unused at the end"))
         print(kernels.table(sort_by=SORTS[options.sort], row_limit=options.rows))
     print("\noperations and ranges:")
     print(prof.key_averages().table(sort_by=SORTS[options.sort], row_limit=options.rows))

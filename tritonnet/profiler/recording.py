@@ -36,6 +36,11 @@ class Span:
     memory: int = 0  # bytes by which the device memory in use grew
     launches: list = dataclasses.field(default_factory=list, repr=False)
 
+    key = property(lambda self: self.name)
+    cpu_time_total = property(lambda self: (self.end - self.start) / 1e3, doc="microseconds")
+    self_cpu_time_total = property(lambda self: self.self_time / 1e3, doc="microseconds not spent in a span inside")
+    device_time_total = property(lambda self: sum(x.took for x in self.launches) / 1e3, doc="microseconds")
+
     @property
     def self_time(self) -> int:
         """ns spent here and not in a span inside."""
@@ -138,6 +143,8 @@ class Recorder:
             yield span
         finally:
             span.end = time.perf_counter_ns()
+            while parent is not None and parent.end:  # a generator's, closed while what it had entered went on
+                parent = parent.parent
             self.local.span = parent
             if parent is not None:
                 parent.children += span.end - span.start

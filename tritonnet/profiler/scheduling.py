@@ -21,11 +21,12 @@ class ProfilerAction(enum.Enum):
     RECORD_AND_SAVE = 3
 
 
-def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0):
+def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0,
+             skip_first_wait: int = 0):
     """A function from the number of a step to a `ProfilerAction`.
 
     Skip so many steps first; then wait, warm up (recorded and thrown away) and record `active` steps, again and again;
-    repeat: how many such cycles, 0 for no end.
+    repeat: how many such cycles, 0 for no end.  skip_first_wait: 1 leaves out the first cycle's wait.
     """
     for name, value in (("wait", wait), ("warmup", warmup), ("repeat", repeat), ("skip_first", skip_first)):
         if value < 0:
@@ -37,8 +38,10 @@ def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first
     def action(step: int) -> ProfilerAction:
         if step < 0:
             raise ValueError(f"schedule: a step's number is not negative, got {step}")
-        step -= skip_first
-        if step < 0 or (repeat and step >= repeat * cycle):
+        if step < skip_first:
+            return ProfilerAction.NONE
+        step += (wait if skip_first_wait else 0) - skip_first
+        if (repeat and step >= repeat * cycle):
             return ProfilerAction.NONE
         step %= cycle
         if step < wait:

@@ -9,6 +9,7 @@ import os
 import pathlib
 import socket
 import time
+import warnings
 
 from tritonnet.kernels import runtime
 from tritonnet.kernels.lab.telemetry import EVERY, NoTelemetry, watching
@@ -33,14 +34,22 @@ class profile:
     activities: `ProfilerActivity.CPU`, `.CUDA`, or both (default: both, CUDA where there is a device).  schedule:
     which steps, from `schedule(…)`; then call `step()` after each.  on_trace_ready: called with this object whenever a
     cycle is recorded.  record_shapes: tell calls of different shapes apart.  ceilings: measure what the machine can do,
-    for shares of the roof.  profile_memory, with_flops: always on.  with_stack, with_modules: not offered.
+    for shares of the roof.  profile_memory, with_flops: always on.  with_stack, with_modules, experimental_config,
+    execution_trace_observer, custom_trace_id_callback, acc_events: nothing follows from them but a warning.
     """
 
     def __init__(self, *, activities=None, schedule=None, on_trace_ready=None, record_shapes=False, profile_memory=True,
-                 with_stack=False, with_flops=True, with_modules=False, ceilings=True):
-        if with_stack or with_modules:
-            raise NotImplementedError("profile: with_stack and with_modules are not offered: name parts with "
-                                      "record_function")
+                 with_stack=False, with_flops=True, with_modules=False, experimental_config=None,
+                 execution_trace_observer=None, acc_events=False, use_cuda=None, custom_trace_id_callback=None,
+                 ceilings=True):
+        ignored = {"with_stack": with_stack, "with_modules": with_modules, "experimental_config": experimental_config,
+                   "execution_trace_observer": execution_trace_observer, "acc_events": acc_events,
+                   "custom_trace_id_callback": custom_trace_id_callback}
+        if ignored := [name for name, value in ignored.items() if value]:
+            warnings.warn(f"profile: {', '.join(ignored)} ignored: no stacks or modules are recorded, name parts with "
+                          f"record_function", stacklevel=2)
+        if activities is None and use_cuda is False:
+            activities = [ProfilerActivity.CPU]
         activities = set(supported_activities() if activities is None else activities)
         if not activities or not all(isinstance(a, ProfilerActivity) for a in activities):
             raise ValueError(f"profile: activities must be ProfilerActivity.CPU and .CUDA, got {activities or '{}'}")
@@ -50,7 +59,7 @@ class profile:
         self.activities, self.schedule, self.on_trace_ready = activities, schedule or always, on_trace_ready
         self.record_shapes, self.want_ceilings = record_shapes, ceilings
         self.step_num, self.recorder, self.device, self.action = 0, None, None, ProfilerAction.NONE
-        self.telemetry, self._open = NoTelemetry("not recorded"), None
+        self.telemetry, self._open, self.metadata = NoTelemetry("not recorded"), None, {}
 
     def __enter__(self):
         self.start()
@@ -146,6 +155,14 @@ class profile:
         """Every `Span` recorded, in the order of their beginning."""
         return self._recorded().spans
 
+    def add_metadata(self, key: str, value: str):
+        """Have a text of your own in the trace, under `key`."""
+        self.metadata[str(key)] = str(value)
+
+    def add_metadata_json(self, key: str, value: str):
+        """Have a JSON text of your own in the trace, under `key`."""
+        self.metadata[str(key)] = json.loads(value)
+
     def launches(self) -> list:
         """Every `LaunchRecord`."""
         return self._recorded().launches
@@ -168,8 +185,18 @@ class profile:
 
     def export_chrome_trace(self, path):
         """Write a trace for ui.perfetto.dev or chrome://tracing."""
-        text = json.dumps(trace_of(self._recorded(), self.summary, self.telemetry.samples))
+        text = json.dumps(self.metadata | trace_of(self._recorded(), self.summary, self.telemetry.samples))
         write_aside(os.fspath(path), lambda file: file.write(text.encode()))
+
+    def export_stacks(self, path, metric="self_cpu_time_total"):
+        """Not offered: no stacks are recorded."""
+        raise NotImplementedError("export_stacks: no stacks are recorded; name parts with record_function and look at "
+                                  "prof.report(path) or prof.export_chrome_trace(path)")
+
+    def export_memory_timeline(self, path, device=None):
+        """Not offered in PyTorch's format: the report and the trace show memory over time."""
+        raise NotImplementedError("export_memory_timeline: prof.report(path) and prof.export_chrome_trace(path) show "
+                                  "the device's memory over time")
 
     def report(self, path):
         """Write one self-contained HTML file: timeline, roofline, table."""

@@ -35,6 +35,19 @@ def test_a_program_that_fails_is_still_told_of(tmp_path, capsys):
     assert main(["profile", str(script)]) == 1
     told = capsys.readouterr()
     assert "KeyError: 'gone'" in told.err and "MatMul" in told.out
+    assert "runpy" not in told.err and "profiling.py" not in told.err, "the traceback is that of the program alone"
+    script.write_text(PROGRAM.format(end="raise KeyboardInterrupt"))
+    assert main(["profile", str(script)]) == 130
+    told = capsys.readouterr()
+    assert "was interrupted" in told.err and "MatMul" in told.out
+
+
+def test_a_program_that_makes_its_device_itself(tmp_path, capsys):
+    script = tmp_path / "program.py"
+    script.write_text("import tritonnet\nwith tritonnet.cuda.simulated():\n    tritonnet.ones(4).cuda().relu()\n")
+    assert main(["profile", str(script)]) == 0
+    out = capsys.readouterr().out
+    assert "kernels: 1 launches, not timed: the program made its device" in out and "Relu" in out
 
 
 def test_a_program_without_us(tmp_path, capsys):

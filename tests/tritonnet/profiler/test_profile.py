@@ -108,13 +108,58 @@ def test_two_at_once_and_questions_too_early():
         prof.step()
     with pytest.raises(ValueError, match="activities"):
         profile(activities=["CPU"])
-    with pytest.raises(NotImplementedError, match="record_function"):
-        profile(with_stack=True)
 
 
-def test_schedule_is_pytorchs(torch):
-    ours = schedule(skip_first=2, wait=1, warmup=1, active=2, repeat=2)
-    theirs = torch.profiler.schedule(skip_first=2, wait=1, warmup=1, active=2, repeat=2)
+def test_what_pytorch_programs_ask_for_runs_or_says_why_not(tmp_path):
+    x = tritonnet.randn(4, 4)
+    with pytest.warns(UserWarning, match="with_stack, acc_events ignored"):
+        prof = profile(with_stack=True, acc_events=True, experimental_config=None, use_cuda=False, ceilings=False)
+    with prof:
+        with record_function("損失"):
+            x.relu()
+        (x @ x).relu()
+    assert prof.activities == {ProfilerActivity.CPU}
+    found = prof.key_averages(group_by_stack_n=5)
+    for name in ("self_cpu_memory_usage", "cpu_memory_usage", "self_cuda_memory_usage", "self_cuda_time_total"):
+        found.table(sort_by=name, max_src_column_width=50, max_shapes_column_width=9, time_unit="us")
+    total = found.total_average()
+    assert (total.key, total.count, total.flops) == ("Total", 4, 16 + 16 + 2 * 4**3)
+    assert total.self_cpu_time_total == found.self_cpu_time_total == pytest.approx(
+        sum(e.self_cpu_time_total for e in prof.events()))
+    assert [e.key for e in prof.events()] == ["損失", "Relu", "MatMul", "Relu"]
+    lines = found.table().splitlines()
+    row = next(line for line in lines if line.startswith("損失"))
+    assert row.index("range") == lines[1].index("type") - 2, "two characters that take four columns"
+    for asked in (lambda: prof.export_stacks(tmp_path / "x", "self_cpu_time_total"),
+                  lambda: prof.export_memory_timeline(tmp_path / "x.html", device="cpu")):
+        with pytest.raises(NotImplementedError, match="report"):
+            asked()
+    prof.add_metadata("run", "first")
+    prof.add_metadata_json("sizes", "[1, 2]")
+    prof.export_chrome_trace(tmp_path / "trace.json")
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    assert trace["run"] == "first" and trace["sizes"] == [1, 2] and trace["traceEvents"]
+
+
+def test_a_generator_closed_elsewhere_leaves_no_range_open():
+    def named():
+        with record_function("of the generator"):
+            yield
+
+    with profile(ceilings=False) as prof:
+        generator = named()
+        next(generator)
+        with record_function("another"):
+            generator.close()
+        tritonnet.ones(3).relu()
+    spans = {s.name: s for s in prof.events()}
+    assert spans["Relu"].parent is None and min(s.self_time for s in spans.values()) >= 0
+
+
+@pytest.mark.parametrize("shifted", [0, 1])
+def test_schedule_is_pytorchs(torch, shifted):
+    told = dict(skip_first=2, wait=1, warmup=1, active=2, repeat=2, skip_first_wait=shifted)
+    ours, theirs = schedule(**told), torch.profiler.schedule(**told)
     assert [ours(i).name for i in range(14)] == [theirs(i).name for i in range(14)]
 
 
