@@ -21,6 +21,7 @@ import warnings
 from tritonnet.kernels.runtime.folders import write_whole
 
 FORMAT = 1
+NUMBERS = ("us", "low", "high", "mhz", "tflops", "gbytes")  # of what was measured: finite numbers, or left out
 
 
 def empty_table(device: str) -> dict:
@@ -80,9 +81,9 @@ def _checked(kernels) -> tuple[dict, list]:
             continue
         entries = {}
         for key, entry in of_kernel["entries"].items():
-            if isinstance(entry, dict) and isinstance(entry.get("measured", {}), dict) and is_config(
-                    entry.get("config")):
-                entries[key] = {"config": entry["config"], "measured": entry.get("measured", {})}
+            measured = _figures(entry.get("measured", {})) if isinstance(entry, dict) else None
+            if measured is not None and is_config(entry.get("config")):
+                entries[key] = {"config": entry["config"], "measured": measured}
             else:
                 wrong.append(f"{name} {key}")
         good[name] = {"source": of_kernel["source"], "entries": entries}
@@ -90,9 +91,17 @@ def _checked(kernels) -> tuple[dict, list]:
 
 
 def is_config(config) -> bool:
-    """Whether something is a configuration: names and positive integers or booleans."""
+    """Whether something is a configuration: names and positive integers (of 31 bits) or booleans."""
     return isinstance(config, dict) and bool(config) and all(
-        isinstance(value, bool) or isinstance(value, int) and value >= 0 for value in config.values())
+        isinstance(value, bool) or isinstance(value, int) and 0 < value < 1 << 31 for value in config.values())
+
+
+def _figures(measured) -> dict | None:
+    """What was measured, without what is no finite number where one belongs; None if it is no table."""
+    if not isinstance(measured, dict):
+        return None
+    return {name: value for name, value in measured.items() if name not in NUMBERS or (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18)}
 
 
 def merged(first: dict, second: dict) -> dict:

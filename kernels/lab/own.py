@@ -55,27 +55,37 @@ def kernel_runner(kernel):
 
 
 def loaded(name: str):
-    """What "module:attribute" or "file.py:attribute" names."""
+    """What "module:attribute" or "file.py:attribute" names; a file's neighbours can be imported as when it is run."""
     place, _, attribute = name.rpartition(":")
+    folder = os.path.dirname(os.path.abspath(place)) if place.endswith(".py") else os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
-        if place.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(os.path.basename(place)[:-3], place)
-            module = importlib.util.module_from_spec(spec)
-            sys.modules.setdefault(spec.name, module)
-            spec.loader.exec_module(module)
-        else:
-            if os.getcwd() not in sys.path:
-                sys.path.insert(0, os.getcwd())
-            module = importlib.import_module(place)
-    except Exception as error:
+        module = _of_file(place) if place.endswith(".py") else importlib.import_module(place)
+    except (Exception, SystemExit) as error:
         raise Unknown(f"{place!r} cannot be imported: {type(error).__name__}: {error}") from error
-    found = getattr(module, attribute, None)
+    found = getattr(module, attribute, None) if attribute else None
     if found is None:
         there = [n for n, v in vars(module).items() if isinstance(v, Kernel) or hasattr(v, "fn")]
         close = difflib.get_close_matches(attribute, there, n=1)
-        raise Unknown(f"{place} has no {attribute!r}" + (f" (did you mean {close[0]}?)" if close else "") +
-                      f"; its kernels: {', '.join(there) or 'none'}")
+        what = f"{place} has no {attribute!r}" if attribute else f"{place}: expected {place}:KERNEL"
+        raise Unknown(f"{what}{f' (did you mean {close[0]}?)' if close else ''}; its kernels: "
+                      f"{', '.join(there) or 'none'}")
     return found
+
+
+def _of_file(path):
+    """A file's module, run anew; where that fails nothing of it stays behind."""
+    spec = importlib.util.spec_from_file_location(os.path.basename(path)[:-3], path)
+    module = importlib.util.module_from_spec(spec)
+    here = sys.modules.setdefault(spec.name, module) is module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        if here:
+            sys.modules.pop(spec.name, None)
+        raise
+    return module
 
 
 def as_kernel(found, name) -> Kernel:
@@ -90,7 +100,10 @@ def as_kernel(found, name) -> Kernel:
         if fn is None:
             raise Unknown(f"{name} is a {type(found).__name__}, no kernel: a @triton.jit function or a kernel of "
                           f"tritonnet was expected")
-    return Kernel(fn, space=space)
+    try:
+        return Kernel(fn, space=space)
+    except TypeError as error:
+        raise Unknown(f"{name} is no kernel: {error}") from None
 
 
 class OwnTyped:

@@ -110,6 +110,9 @@ def completed(subject, found, config) -> dict:
         close = difflib.get_close_matches(wrong[0].upper(), names, n=1)
         raise Unknown(f"{subject.name} has no {', '.join(wrong)} in its configuration"
                       f"{f' (did you mean {close[0]}?)' if close else ''}: {told}")
+    if wrong := [f"{k}={v}" for k, v in config.items() if v is not None and not (isinstance(v, int) and
+                                                                                 (v > 0 or v is False))]:
+        raise Unknown(f"{subject.name}: {', '.join(wrong)} cannot be: a configuration has positive numbers")
     return {kernel: whole | {k: v for k, v in config.items() if k in whole} for kernel, whole in known.items()}
 
 

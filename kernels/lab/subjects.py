@@ -185,6 +185,8 @@ def subject(name, **own) -> Subject:
     """
     if isinstance(name, Subject):
         return name
+    if isinstance(name, str) and name.endswith(".py"):
+        name += ":"  # which says what kernels there are
     if not isinstance(name, str) or ":" in name:
         from tritonnet.kernels.lab.own import own as load
 

@@ -1,5 +1,6 @@
 """Kernels of one's own as subjects: found in modules and files, compiled from types, or declared with shapes."""
 
+import sys
 import textwrap
 
 import pytest
@@ -118,11 +119,23 @@ def test_a_declared_kernel_says_which_shapes_it_needs(place):
 @pytest.mark.parametrize("name, told", [
     ("{place}:scale", r"has no 'scale' \(did you mean scaled\?\); its kernels: twice, scaled, tuned, times"),
     ("{place}:number", "is a int, no kernel"), ("no.such.module:f", "cannot be imported: ModuleNotFoundError"),
-    ("nowhere.py:f", "cannot be imported: FileNotFoundError"),
+    ("nowhere.py:f", "cannot be imported: FileNotFoundError"), ("json:loads", "is no kernel: .* fixed list"),
+    ("{place}", r"expected .*\.py:KERNEL; its kernels: twice, scaled, tuned, times"),
 ])
 def test_names_that_lead_nowhere(place, name, told):
     with pytest.raises(Unknown, match=told):
         subject(name.format(place=place))
+
+
+def test_a_file_imports_its_neighbours_and_one_that_ends_the_program_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "neighbour_of_mine.py").write_text("import triton\n@triton.jit\ndef half(x):\n    return x * 0.5\n")
+    (tmp_path / "mine_with_neighbour.py").write_text("from neighbour_of_mine import half\n")
+    assert subject(f"{tmp_path}/mine_with_neighbour.py:half").kernel.name == "half"
+    (tmp_path / "ends_it_all.py").write_text("raise SystemExit(4)\n")
+    with pytest.raises(Unknown, match="cannot be imported: SystemExit: 4"):
+        subject(f"{tmp_path}/ends_it_all.py:f")
+    assert "ends_it_all" not in sys.modules
 
 
 def test_a_module_is_found_by_its_name():

@@ -68,6 +68,8 @@ def test_a_kernel_of_ones_own(capsys, tmp_path):
     (["matmul", "--config", "BLOK=3"], "no BLOK in its configuration"),
     (["matmul", "--config", "128"], "'128' is no value of a configuration"),
     (["nowhere.py:f"], "cannot be imported"),
+    *((["matmul", "--config", f"num_warps=4,{wrong}"], f"matmul: {wrong} cannot be: a configuration has positive num")
+      for wrong in ("BLOCK_M=0", "BLOCK_M=-16", "BLOCK_M=wide", "BLOCK_M=0.5")),
 ])
 def test_errors(capsys, arguments, told):
     assert main(["inspect", *arguments]) == 2

@@ -73,6 +73,25 @@ def test_show_export_and_merge(cache, capsys):
     assert tuning.look_up(softmax_kernel, Gpu, "float32/32x32")["BLOCK"] == 32
 
 
+@pytest.mark.parametrize("wrong", ["x", None, True, float("nan"), 1e300, [1]])
+def test_figures_that_are_none_are_left_out(cache, capsys, wrong):
+    store(us=12.0)
+    path = tuning.user_file(Gpu.name)
+    table = json.loads(path.read_text())
+    (entry,) = table["kernels"]["softmax_kernel"]["entries"].values()
+    entry["measured"] = dict.fromkeys(("us", "mhz", "tflops", "gbytes"), wrong) | {"date": "2026-01-01"}
+    path.write_text(json.dumps(table))
+    assert main(["tune", "show"]) == 0
+    out = capsys.readouterr().out
+    assert "BLOCK=64" in out and "2026-01-01" in out and "GB/s" not in out
+    store(us=13.0)
+    entry["config"]["BLOCK"] = 0
+    path.write_text(json.dumps(table))
+    with pytest.warns(RuntimeWarning, match="1 entries have not the form of a configuration"):
+        tuning.forget()
+        assert tuning.look_up(softmax_kernel, Gpu, "float32/16x64") is None
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["show"], "nothing is stored"), (["export"], "expected a FILE"), (["merge"], "expected a FILE"),
     (["merge", "nowhere.json"], "no such file"), (["matmul", "extra"], "unexpected argument extra"),
