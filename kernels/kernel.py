@@ -29,7 +29,7 @@ import typing
 
 from tritonnet.kernels.runtime.dispatch import Variant, bound_arguments, first_device
 from tritonnet.kernels.runtime.signature import parameters
-from tritonnet.kernels.runtime.source import Lazy, body_of, fingerprint, resolved
+from tritonnet.kernels.runtime.source import Lazy, body_of, fingerprint, resolved, texts
 
 if typing.TYPE_CHECKING:
     import triton.language as tl
@@ -54,6 +54,11 @@ class Jit:
     def key(self) -> str:
         """A hash of everything that the compiled code depends on in the source: this text, helpers', constants."""
         return fingerprint(self)
+
+    @functools.cached_property
+    def multiplies(self) -> bool:
+        """Whether it, or a helper that it calls, multiplies tiles with tl.dot."""
+        return any("tl.dot(" in text for text in texts(self))
 
     @functools.cached_property
     def triton(self):

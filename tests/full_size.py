@@ -19,8 +19,11 @@ from tritonnet.autograd.ops.rng import Dropout
 from tritonnet.autograd.ops.shape import Cat, Flip, Triu
 from tritonnet.autograd.ops.softmax import LogSoftmax, Softmax
 from tritonnet.autograd.samples import declared, every_op
-from tritonnet.kernels import index, optim, rng, strided
+from tritonnet.kernels import index, optim, rng, strided, tuning
 from tritonnet.kernels.arrays import empty
+from tritonnet.kernels.dtypes import HALVES
+from tritonnet.kernels.matmul import linear, matmul
+from tritonnet.kernels.matmul.gemm import gemm_kernel
 
 
 def full_size():
@@ -146,4 +149,16 @@ def steps(device, dtype):
     optim.clip_grad_value(g, 0.5)
 
 
-WITHOUT_TAPE = (fills, copies, choosing, steps)
+def products(device, dtype):
+    """In ways that only tuning chooses."""
+    a, b = empty((4096, 4096), dtype, device), empty((4096, 4096), dtype, device)
+    large = {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64 if dtype in HALVES else 32, "GROUP_M": 8, "SPLIT": 1,
+             "num_warps": 8, "num_stages": 3}
+    if dtype not in HALVES and device.capability == (8, 0):
+        large["BLOCK_N"] = 64                                # as the heuristic has it: more would spill
+    with tuning.forced(gemm_kernel, large | {"RESIDENT": 1}):
+        matmul(a, b)
+        linear(a, b, empty((4096,), dtype, device), "relu")
+
+
+WITHOUT_TAPE = (fills, copies, choosing, steps, products)

@@ -2,9 +2,10 @@
 
     python -m tests.kernel_budgets       # or make kernel-budgets: compiles for three architectures, minutes
 
-Of each kernel, for each architecture and class of types, one specialisation stands in the table: the first that
-full-size shapes ask for. tests/test_compile.py compiles it anew and fails where it got worse. ptxas differs from one
-Triton to the next: with another than the table's, only the budgets that hold for all are asserted.
+Of each kernel and way of its (WAYS), for each architecture and class of types, one specialisation stands in the table:
+the first that full-size shapes ask for. tests/test_compile.py compiles it anew and fails where it got worse.
+ptxas differs from one Triton to the next: with another than the table's, only the budgets that hold for all are
+asserted.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ARCHS = (80, 90, 100)
 PATH = pathlib.Path(__file__).with_suffix(".json")
 PAGE = pathlib.Path(__file__).with_suffix(".md")
 CLASSES = ("float32", "half", "other")  # of types: what is loaded and stored
+WAYS = {"RESIDENT": "persistent"}  # constexprs that make another kernel of it -> what it is called then
 AGAIN = "if this is meant, `make kernel-budgets` writes the table anew"
 
 
@@ -59,11 +61,12 @@ class Budget(typing.NamedTuple):
 
 def row_of(asked, arch) -> Row:
     """The row to which a specialisation belongs."""
-    kernel, signature, *_ = asked.specialisation
+    kernel, signature, constants, *_ = asked.specialisation
+    name = ", ".join([kernel.name, *(word for flag, word in WAYS.items() if constants.get(flag))])
     module = kernel.fn.__module__.removeprefix("tritonnet.kernels.")
     types = set(signature.values())
     known = "half" if types & {"*fp16", "*bf16"} else "float32" if "*fp32" in types else "other"
-    return Row("elementwise" if module == "kernel" else module, kernel.name, known, arch)
+    return Row("elementwise" if module == "kernel" else module, name, known, arch)
 
 
 def representatives(wanted, arch) -> dict[Row, typing.Any]:

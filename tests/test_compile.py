@@ -83,7 +83,7 @@ def faults(asked, found, arch):
     if found.shared > GPUS[arch].max_shared:
         wrong.append(f"takes {found.shared} bytes of shared memory, {GPUS[arch].name} has {GPUS[arch].max_shared}")
     halves, tf32 = {"*fp16", "*bf16"} & set(signature.values()), {"tf32", "tf32x3"} & set(map(str, constants.values()))
-    if (halves or tf32) and "tl.dot(" in kernel.source and not found.tensor_core:
+    if (halves or tf32) and kernel.multiplies and not found.tensor_core:
         if found.instructions.get("FFMA", 0) >= PRODUCTS:  # else there is nothing to multiply: it writes zeros
             wrong.append(f"computes products without tensor cores: {found.instructions}")
     if standing(arch).get(row_of(asked, arch)) is asked:

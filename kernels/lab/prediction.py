@@ -2,6 +2,8 @@
 
     busy      = max(flops pad / peak, bytes / bandwidth, traffic / l2)
     filled    = programs / (waves slots)    slots = multiprocessors x resident blocks, waves = ceil(programs / slots)
+                (of programs that walk over tiles: tiles / (waves programs), waves = ceil(tiles / programs), where
+                all are resident)
     hidden    = min(1, bytes in flight / (bandwidth latency))                     (Little's law, per multiprocessor)
     seconds   = LAUNCH + (busy / (filled hidden) + waves steps STEP) (1 + spills / 64)
 
@@ -61,6 +63,9 @@ def predicted(planned, found=None) -> Prediction | None:
     hidden = min(1.0, under_way * gpu.multi_processor_count / (rates.bandwidth * LATENCY))
     if blocks * gpu.multi_processor_count >= programs:  # one wave: few programs do not make the rest slower
         filled = min(1.0, programs / gpu.multi_processor_count)
+    if tiles := _walked(known):  # by as many programs as stay resident
+        waves = -(-tiles // programs) * -(-programs // slots)
+        filled = min(1.0, programs / gpu.multi_processor_count) * tiles / (waves * min(programs, slots))
     spilled = 1 + (found.spills if found else 0) / 64
     seconds = times[limit] / (filled * hidden) + waves * _steps(known, planned) * STEP
     return Prediction(LAUNCH + seconds * spilled, max(flops / peak, times["bytes"]), limit)
@@ -81,7 +86,7 @@ def unit(planned) -> str:
 
 def is_product(planned) -> bool:
     """Whether the kernel multiplies tiles."""
-    return "tl.dot(" in planned.kernel.source
+    return planned.kernel.multiplies
 
 
 def padding(known) -> float:
@@ -102,6 +107,15 @@ def traffic(known, planned) -> float:
     M, N, K, m, n = sizes
     batch = known.get("batch") if isinstance(known.get("batch"), int) else 1
     return batch * K * (M * -(-N // n) + N * -(-M // m)) * known["itemsize"]
+
+
+def _walked(known) -> int:
+    """Over how many tiles the programs of a product walk; 0: each has one."""
+    sizes = [known.get(n) for n in ("batch", "M", "N", "BLOCK_M", "BLOCK_N")]
+    if not known.get("RESIDENT") or not all(isinstance(s, int) and s > 0 for s in sizes):
+        return 0
+    batch, M, N, m, n = sizes
+    return batch * -(-M // m) * -(-N // n)
 
 
 def _steps(known, planned) -> int:

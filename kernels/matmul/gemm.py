@@ -1,8 +1,10 @@
 """The matrix product as Triton kernels: c = activation(a b + bias), batched, operands with any strides.
 
-A program computes one tile of c, walking along K. Tiles are numbered in groups of GROUP_M rows, so that programs that
-run at the same time share operands in the L2 cache. With SPLIT > 1 each tile is cut along K; the parts go to a buffer
-in the accumulator's type, and `reduce_kernel` adds them in fixed order, so results are the same in every run.
+A program computes one tile of c, walking along K; or (RESIDENT) one after another, so that the first loads of a tile
+run beside the last products of the one before: only where tuning chose it, and not yet run on a GPU. Tiles are numbered
+in groups of GROUP_M rows, so that programs that run at the same time share operands in the L2 cache. With SPLIT > 1
+each tile is cut along K; the parts go to a buffer in the accumulator's type, and `reduce_kernel` adds them in fixed
+order, so results are the same in every run.
 """
 
 from __future__ import annotations
@@ -32,23 +34,15 @@ def lanes(index, stride, FAR: tl.constexpr):
         return walk(index, stride).to(tl.int32)
 
 
-@kernel(flops=lambda M, N, K, batch: 2 * batch * M * N * K,
-        bytes=lambda a, b, c, M, N, K, batch: batch * (M * K * a.itemsize + K * N * b.itemsize) + c.nbytes,
-        space=Space(BLOCK_M=[16, 32, 64, 128, 256], BLOCK_N=[16, 32, 64, 128, 256], BLOCK_K=[16, 32, 64, 128],
-                    GROUP_M=[8], SPLIT=[1, 2, 4, 8, 16], num_warps=[4, 8], num_stages=[2, 3, 4, 5], where=sensible))
-def gemm_kernel(a, b, bias, c, batch, M, N, K, inner, a_outer: tl.int64, a_inner: tl.int64, a_m: tl.int64,
-                a_k: tl.int64, b_outer: tl.int64, b_inner: tl.int64, b_k: tl.int64, b_n: tl.int64, c_batch: tl.int64,
-                c_m: tl.int64, c_n: tl.int64, c_split: tl.int64, ACTIVATION: tl.constexpr, BIAS_ROWS: tl.constexpr,
-                ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-                BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr, SPLIT: tl.constexpr, EVEN_K: tl.constexpr,
-                FAR: tl.constexpr):
-    """c[i] = activation(a[i] b[i] + bias) for i in batch = outer x inner; strides None stand for 1.
-
-    FAR: a tile spans more than 2^31 elements.
-    """
+@jit
+def gemm_tile(tile, a, b, bias, c, M, N, K, inner, a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n, c_batch,
+              c_m, c_n, c_split, ACTIVATION: tl.constexpr, BIAS_ROWS: tl.constexpr, ACC: tl.constexpr,
+              PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+              GROUP_M: tl.constexpr, SPLIT: tl.constexpr, EVEN_K: tl.constexpr, FAR: tl.constexpr):
+    """Compute a tile of c, or program_id(1)'s part of it; parameters as `gemm_kernel`'s."""
     tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
-    which = (tl.program_id(0) // (tiles_m * tiles_n)).to(tl.int64)
-    tile_m, tile_n = grouped(tl.program_id(0) % (tiles_m * tiles_n), tiles_m, tiles_n, GROUP_M)
+    which = (tile // (tiles_m * tiles_n)).to(tl.int64)
+    tile_m, tile_n = grouped(tile % (tiles_m * tiles_n), tiles_m, tiles_n, GROUP_M)
     a += which // inner * a_outer + which % inner * a_inner
     b += which // inner * b_outer + which % inner * b_inner
     rows = tile_m * BLOCK_M + tl.arange(0, BLOCK_M)
@@ -89,6 +83,34 @@ def gemm_kernel(a, b, bias, c, batch, M, N, K, inner, a_outer: tl.int64, a_inner
     c_at = c + which * c_batch + tl.program_id(1).to(tl.int64) * c_split
     tl.store(c_at + walk(rows, c_m)[:, None] + walk(cols, c_n)[None, :], acc.to(c.dtype.element_ty),
              mask=row_inside & col_inside)
+
+
+@kernel(flops=lambda M, N, K, batch: 2 * batch * M * N * K,
+        bytes=lambda a, b, c, M, N, K, batch: batch * (M * K * a.itemsize + K * N * b.itemsize) + c.nbytes,
+        space=Space(BLOCK_M=[16, 32, 64, 128, 256], BLOCK_N=[16, 32, 64, 128, 256], BLOCK_K=[16, 32, 64, 128],
+                    GROUP_M=[8], SPLIT=[1, 2, 4, 8, 16], RESIDENT=[0, 1, 2], num_warps=[4, 8],
+                    num_stages=[2, 3, 4, 5], where=sensible))
+def gemm_kernel(a, b, bias, c, batch, M, N, K, inner, a_outer: tl.int64, a_inner: tl.int64, a_m: tl.int64,
+                a_k: tl.int64, b_outer: tl.int64, b_inner: tl.int64, b_k: tl.int64, b_n: tl.int64, c_batch: tl.int64,
+                c_m: tl.int64, c_n: tl.int64, c_split: tl.int64, ACTIVATION: tl.constexpr, BIAS_ROWS: tl.constexpr,
+                ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
+                BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr, SPLIT: tl.constexpr, RESIDENT: tl.constexpr,
+                EVEN_K: tl.constexpr, FAR: tl.constexpr):
+    """c[i] = activation(a[i] b[i] + bias) for i in batch = outer x inner; strides None stand for 1.
+
+    RESIDENT: 0, a program per tile; else how many programs a multiprocessor is given, which walk over all tiles.
+    FAR: a tile spans more than 2^31 elements.
+    """
+    if RESIDENT == 0:
+        gemm_tile(tl.program_id(0), a, b, bias, c, M, N, K, inner, a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k,
+                  b_n, c_batch, c_m, c_n, c_split, ACTIVATION, BIAS_ROWS, ACC, PRECISION, BLOCK_M, BLOCK_N, BLOCK_K,
+                  GROUP_M, SPLIT, EVEN_K, FAR)
+    else:
+        tiles = batch * tl.cdiv(M, BLOCK_M) * tl.cdiv(N, BLOCK_N)
+        for tile in tl.range(tl.program_id(0), tiles, tl.num_programs(0), flatten=True):
+            gemm_tile(tile, a, b, bias, c, M, N, K, inner, a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n,
+                      c_batch, c_m, c_n, c_split, ACTIVATION, BIAS_ROWS, ACC, PRECISION, BLOCK_M, BLOCK_N, BLOCK_K,
+                      GROUP_M, SPLIT, EVEN_K, FAR)
 
 
 @kernel(flops=lambda n, SPLIT: n * SPLIT, bytes=lambda parts, c: parts.nbytes + c.nbytes)

@@ -18,6 +18,8 @@ from tritonnet.kernels.strided import block_of, collapsed
 def gemm(a, b, bias=None, activation=None) -> DeviceArray:
     """activation(a b + bias): a (..., M, K), b (..., K, N) of one float type on one device, bias (N,) or None."""
     device = a.device
+    if bias is not None and not bias.contiguous:
+        bias = contiguous(bias)
     plan = gemm_plan(device, a.shape, a.strides, b.shape, b.strides, a.dtype, activation, precision_on(device))
     return plan(a, b, bias)
 
@@ -80,14 +82,17 @@ def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation,
     wide = _aligned(left, a_steps) and _aligned(right, b_steps)
     config = dict(config or tiles(device, dtype, batch, M, N, K, activation, wide))
     split = config.pop("SPLIT", None) or splits(device, batch, M, N, K, config)
+    resident = config.pop("RESIDENT", 0)
     programs = batch * -(-M // config["BLOCK_M"]) * -(-N // config["BLOCK_N"])
+    if resident:
+        programs = min(programs, resident * device.multi_processor_count)
     size = batch * M * N
     grid = (programs, split) if size else (0, 1)
     known = lambda strides: tuple(None if s == 1 else s for s in strides)
     numbers = (batch, M, N, K, inner, *a_steps, *known(left), *b_steps, *known(right), M * N, *known(out), size)
     variant = gemm_kernel.variant(
         device, ACTIVATION=activation if split == 1 else None, BIAS_ROWS=swapped, ACC=accumulator(dtype),
-        PRECISION=precision, SPLIT=split, EVEN_K=K % config["BLOCK_K"] == 0,
+        PRECISION=precision, SPLIT=split, RESIDENT=resident, EVEN_K=K % config["BLOCK_K"] == 0,
         FAR=max(map(abs, left + right)) * 256 >= 1 << 30, **config)
 
     if split == 1:

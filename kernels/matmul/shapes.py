@@ -56,12 +56,15 @@ def fits(m, n, k, warps, stages, itemsize, gpu) -> bool:
     return 4 <= m * n // (32 * warps) <= 128 and (stages - 1) * (m + n) * k * itemsize <= gpu.max_shared
 
 
-def sensible(BLOCK_M, BLOCK_N, BLOCK_K, SPLIT, num_warps, num_stages, batch, M, N, K, itemsize, gpu) -> bool:
-    """Whether a configuration of `gemm_kernel` is worth a try: no tile much larger than the product, parts of four
-    steps at least, and no more of them than fill the device twice."""
+def sensible(BLOCK_M, BLOCK_N, BLOCK_K, SPLIT, RESIDENT, num_warps, num_stages, batch, M, N, K, itemsize, gpu) -> bool:
+    """Whether a configuration of `gemm_kernel` is worth a try: no tile much larger than the product; parts of four
+    steps at least, and no more of them than fill the device twice; programs that walk only over large tiles, of which
+    there are more than programs."""
     if not fits(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, itemsize, gpu):
         return False
     programs = batch * -(-M // BLOCK_M) * -(-N // BLOCK_N)
+    if RESIDENT and (SPLIT > 1 or BLOCK_M * BLOCK_N < 64 * 64 or programs <= RESIDENT * gpu.multi_processor_count):
+        return False
     return (all(block <= max(16, next_power_of_2(n)) for block, n in ((BLOCK_M, M), (BLOCK_N, N), (BLOCK_K, K)))
             and (SPLIT == 1 or SPLIT * 4 * BLOCK_K <= K and SPLIT * programs <= 4 * gpu.multi_processor_count))
 

@@ -85,6 +85,13 @@ def outer_values(fn) -> dict:
 
 def fingerprint(jit) -> str:
     """A hash of the texts of a function and of all helpers it reaches, and of the constants they use."""
+    import hashlib  # here: `import tritonnet` does without it
+
+    return hashlib.sha256("\0".join(texts(jit)).encode()).hexdigest()
+
+
+def texts(jit) -> list[str]:
+    """The text of a function, those of all helpers it reaches, and the constants they use."""
     texts, todo, seen = [], [jit], set()
     while todo:
         current = todo.pop()
@@ -101,9 +108,7 @@ def fingerprint(jit) -> str:
                 texts.append(value.src)
             elif isinstance(value, CONSTANTS) or type(value).__module__.startswith("triton"):
                 texts.append(f"{name} = {describe(value)}")
-    import hashlib  # here: `import tritonnet` does without it
-
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    return texts
 
 
 def describe(value) -> str:
