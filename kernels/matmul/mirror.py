@@ -101,15 +101,22 @@ def ones(n, dtype):
     return vector
 
 
+@functools.lru_cache(16)
+def one_row(n, dtype):
+    """The same as a vector."""
+    return ones(n, dtype)[0]
+
+
 def linear_mirror(x, w, bias=None, activation=None):
     """activation(x w' + bias): x (..., K), w (O, K), bias (O,)."""
     dtype = x.dtype
     if dtype is not float32 and dtype is not float64 and dtype in HALVES:
         bias = bias if bias is None else bias.astype(float32)
         return linear_mirror(x.astype(float32), w.astype(float32), bias, activation).astype(dtype)
-    y = dot(x if x.ndim == 2 else rows_of(x), w.T)
-    if x.ndim != 2:
-        y = y.reshape(*x.shape[:-1], len(w))
+    if x.ndim == 2:
+        y = dot(x, w.T)
+    else:
+        y = dot(rows_of(x), w.T).reshape(*x.shape[:-1], len(w))
     if bias is not None:
         try:  # noqa: SIM105  (contextlib.suppress takes as long as the sum)
             np.add(y, bias, y)
@@ -127,6 +134,12 @@ def linear_backward_mirror(dy, x, w, needs=(True, True, True)):
         wide = linear_backward_mirror(dy.astype(float32), x.astype(float32), w.astype(float32), needs)
         return tuple(g if g is None else g.astype(dtype) for g in wide)
     plain = x.ndim == 2
+    if plain and x.size * len(w) <= SMALL:
+        try:
+            return (dy.dot(w) if needs[0] else None, dy.T.dot(x) if needs[1] else None,
+                    one_row(len(dy), dtype).dot(dy) if needs[2] else None)
+        except RuntimeWarning:
+            pass
     rows = dy if plain else rows_of(dy)
     dx = dw = db = None
     if needs[0]:

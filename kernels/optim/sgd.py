@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.dtypes import float32
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.optim.host import SMALL, each, scalar
 from tritonnet.kernels.optim.table import over_chunk, put, value
@@ -32,6 +33,21 @@ def sgd_mirror(p, g, b, first, lr, momentum, dampening, weight_decay, nesterov, 
             np.add(b, g if dampening == 0 else scalar(1 - dampening, p.dtype) * g, b)
         g = g + keep * b if nesterov else b
     np.subtract(p, np.multiply(g, scalar(lr, p.dtype)), p)
+
+
+def sgd_small(pairs, lr):
+    """p -= lr g for pairs of arrays (p, g), if all are small, on the host and alike; returns whether they were.
+
+    Most steps of small models, where telling more apart would take as long as the arithmetic.
+    """
+    for p, g in pairs:
+        if type(p) is not np.ndarray or p.size > SMALL or p.dtype is not float32 or g.dtype is not float32 or (
+                p.shape != g.shape):
+            return False
+    rate = scalar(lr, float32)
+    for p, g in pairs:
+        np.subtract(p, np.multiply(g, rate), p)
+    return True
 
 
 @jit
@@ -74,13 +90,7 @@ def sgd_step(params, grads, buffers, steps, groups, settings, fused=None, nester
     fused: a `Fused`, on a device.
     """
     if is_host(params[0]):
-        plain = buffers is None and params[0].itemsize >= 4
-        rates = [scalar(lr, params[0].dtype) if plain and not weight_decay and not maximize else None
-                 for lr, _, _, weight_decay, maximize in settings]
         for i, (p, g, group) in enumerate(zip(params, grads, groups)):
-            if rates[group] is not None and p.size <= SMALL:
-                np.subtract(p, np.multiply(g, rates[group]), p)  # most steps of small models
-                continue
             lr, momentum, dampening, weight_decay, maximize = settings[group]
             first = False
             if steps is not None:

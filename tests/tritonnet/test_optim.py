@@ -90,6 +90,21 @@ def test_types_and_devices_are_stepped_apart():
     assert [p.tolist() for p in params] == [[0.5] * 3] * 3
 
 
+def test_plain_groups_are_stepped_beside_others():
+    kinds = [("float32", {}), ("float64", {}), ("float32", {"momentum": 0.9}), ("float32", {"maximize": True})]
+    params = [tn.ones(3, dtype=getattr(tn, dtype), requires_grad=True) for dtype, _ in kinds]
+    optimizer = tn.optim.SGD([{"params": p, **options} for p, (_, options) in zip(params, kinds)], lr=0.5)
+    for lr, expected in ((0.5, [0.5, 0.5, 0.5, 1.5]), (0.25, [0.25, 0.25, 0.025, 1.75])):
+        for p, group in zip(params, optimizer.param_groups):
+            p.grad, group["lr"] = tn.ones_like(p), tn.tensor(lr)
+        optimizer.step()
+        np.testing.assert_allclose([p[0].item() for p in params], expected, rtol=1e-6)
+    assert params[1].dtype is tn.float64 and list(optimizer.state) == [params[2]]
+    params[0].grad.array = np.ones(4, np.float32)
+    with pytest.raises(RuntimeError, match="gradient"):
+        optimizer.step()
+
+
 def test_closure_zero_grad_and_hooks():
     p = tn.tensor([1.0], requires_grad=True)
     optimizer = tn.optim.SGD([p], lr=0.1)

@@ -127,6 +127,8 @@ class Optimizer:
         """Collect what has gradients by type and place, and run one fused step for each."""
         batches = {}
         for group in self.param_groups:
+            if self.at_once(group):
+                continue
             dtype = grad_dtype = place = None
             for p in group["params"]:
                 grad = p._grad  # without the property's call
@@ -157,6 +159,10 @@ class Optimizer:
                 self.fused[key] = fused, batch.members
             self.update(batch, fused)
             modified(*batch.params)
+
+    def at_once(self, group):
+        """Update a group without collecting anything, if that is possible; returns whether it was."""
+        return False
 
     def upload_settings(self):
         """Bring changed settings (a schedule's learning rates) to the devices: before a captured step is replayed."""

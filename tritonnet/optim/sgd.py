@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 from tritonnet.autograd.function import make
+from tritonnet.autograd.tape import modified
 from tritonnet.kernels.arrays import full
 from tritonnet.kernels.dtypes import float32
-from tritonnet.kernels.optim import sgd_step
+from tritonnet.kernels.optim import sgd_small, sgd_step
 from tritonnet.optim.optimizer import Optimizer, number
 
 
@@ -31,6 +32,15 @@ class SGD(Optimizer):
     def settings(self, group):
         return (number("learning rate", group["lr"]), group["momentum"], group["dampening"], group["weight_decay"],
                 group["maximize"])
+
+    def at_once(self, group):
+        if group["momentum"] or group["weight_decay"] or group["maximize"]:
+            return False
+        pairs = [(p.array, p._grad.array) for p in group["params"] if p._grad is not None]
+        if not sgd_small(pairs, number("learning rate", group["lr"])):
+            return False
+        modified(*[p for p, _ in pairs])
+        return True
 
     def flags(self, group):
         return group["momentum"] != 0, group["nesterov"], group["momentum"] != 0 and group["dampening"] != 0

@@ -14,7 +14,7 @@ def linear(input, weight, bias=None):
 
     With a weight (in,), and then no bias, the result is (…).
     """
-    if weight.ndim == 1:
+    if weight.array.ndim == 1:
         if bias is not None:
             raise RuntimeError("linear: a bias needs a weight of two dimensions, got 1-D tensor")
         return MatMul.apply(input, weight)

@@ -149,12 +149,13 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     """
     need_two("binary_cross_entropy", input, target)
     reduction = reduction_of(size_average, reduce, reduction)
-    if target.array.shape != input.array.shape:
+    x, t = input.array, target.array
+    if t.shape != x.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
             "Please ensure they have the same size."
         )
-    if target.array.dtype != input.array.dtype:
+    if t.dtype is not x.dtype and t.dtype != x.dtype:
         raise RuntimeError(f"Found dtype {_scalar_type(target)} but expected {_scalar_type(input)}")
     return BceLoss.apply(input, target, weight, reduction)
 
