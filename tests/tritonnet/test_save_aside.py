@@ -50,6 +50,10 @@ def test_where_nothing_can_be_saved(tmp_path):
         tritonnet.save(1, tmp_path / "missing" / "x")
     with pytest.raises(IsADirectoryError):
         tritonnet.save(1, tmp_path)
+    with pytest.raises(FileNotFoundError):
+        tritonnet.save(1, "")
+    with pytest.raises(IsADirectoryError):
+        tritonnet.save(1, f"{tmp_path}/new/")
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(NotADirectoryError) as error:
         tritonnet.save(1, tmp_path / "file" / "x")

@@ -83,7 +83,12 @@ def run(options):
     start = time.perf_counter()
     training = _prepared(Training, source, device, settings, saved)
     _introduce(training, source, time.perf_counter() - start)
-    return _train(training, source, out)
+    try:
+        return _train(training, source, out)
+    except OSError as error:
+        if error.filename is None:  # a closed pipe, not a file
+            raise
+        raise UsageError(f"{error.filename}: {error.strerror}; what was written before is as it was") from None
 
 
 def _folder(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import numpy as np
@@ -63,7 +64,8 @@ class Training:
         self.model.train()
         losses, pending, start = [], [], time.perf_counter()
         label = f"epoch {self.epoch + 1}/{self.settings['epochs']}"
-        with tqdm(total=self.steps, desc=label, unit="step", leave=False, dynamic_ncols=True) as bar:
+        quiet = sys.stderr is None  # closed by who started us
+        with tqdm(total=self.steps, desc=label, unit="step", leave=False, dynamic_ncols=True, disable=quiet) as bar:
             for step, (images, targets) in enumerate(self.train_loader, 1):
                 pending.append(self._step(images.to(self.device), targets.to(self.device)))
                 if step * POINTS // self.steps > (step - 1) * POINTS // self.steps:  # reading waits for the device

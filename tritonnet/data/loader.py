@@ -68,19 +68,20 @@ class DataLoader:
         return cls
 
     def __iter__(self):
+        seed = draw_seed(self.generator)  # with and without workers, so that both see the same orders
         if self.num_workers:
-            return self._with_workers()
+            return self._with_workers(seed)
         fetch = fetch_of(self.dataset, self.batch_sampler is not None, self.collate_fn, self.drop_last)
         indices = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
         return _stream(fetch, indices) if isinstance(self.dataset, IterableDataset) else map(fetch, indices)
 
-    def _with_workers(self):
+    def _with_workers(self, seed):
         """A pass by worker processes, new ones or the last pass's."""
         workers = self._workers
         if workers is None or not workers.processes:
             batched = self.batch_sampler is not None
             job = Job(self.dataset, batched, self.collate_fn, self.drop_last, self.worker_init_fn,
-                      draw_seed(self.generator), self.num_workers)
+                      seed, self.num_workers)
             context = self.multiprocessing_context
             workers = Workers(job, multiprocessing.get_context(context) if isinstance(context, str) else context)
             self._workers = workers if self.persistent_workers else None

@@ -94,7 +94,9 @@ class WeightedRandomSampler(Sampler):
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
         weights = weights.numpy() if hasattr(weights, "numpy") else weights
-        self.weights = np.asarray([float(w) for w in weights] if isinstance(weights, list) else weights, np.float64)
+        if isinstance(weights, (list, tuple)):
+            weights = [w.item() if hasattr(w, "item") and w.ndim == 0 else w for w in weights]
+        self.weights = np.asarray(weights, np.float64)
         if self.weights.ndim != 1:
             raise ValueError(f"weights should be a 1d sequence but given weights have shape {self.weights.shape}")
         self.num_samples, self.replacement, self.generator = num_samples, replacement, generator

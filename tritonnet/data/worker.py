@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tritonnet.autograd.function import make
+from tritonnet.data.dataset import IterableDataset
 from tritonnet.data.fetch import fetch_of
 from tritonnet.data.seeding import seed_all
 from tritonnet.kernels.arrays import empty, is_host
@@ -160,10 +161,9 @@ def _answer(worker, connection, orders, job):
                 answer = fetch(indices)
             else:
                 answer = failure
-        except StopIteration:
-            answer = Exhausted()
         except Exception as error:
-            answer = Failure(error, worker)
+            ended = isinstance(error, StopIteration) and isinstance(job.dataset, IterableDataset)
+            answer = Exhausted() if ended else Failure(error, worker)
         try:
             send(connection, (epoch, number, answer))
         except (pickle.PicklingError, TypeError, AttributeError, RuntimeError) as error:  # what does not pickle

@@ -9,7 +9,13 @@ import stat
 
 
 def write_aside(path: str, write) -> None:
-    """Call `write(file)` and put what it wrote in the place of `path`; if it raises, `path` stays as it was."""
+    """Call `write(file)` and put what it wrote in the place of `path`; if it raises, `path` stays as it was.
+
+    An OSError names `path`, also where the disk is full.
+    """
+    if not os.path.basename(path):  # "" or "folder/"
+        code = errno.EISDIR if path else errno.ENOENT
+        raise OSError(code, os.strerror(code), path)
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -36,7 +42,9 @@ def write_aside(path: str, write) -> None:
         if mode is not None:
             os.chmod(part, stat.S_IMODE(mode))
         os.replace(part, target)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise

@@ -1,5 +1,6 @@
 """`tritonnet train`: files, exact resumption, interruption, bad input. Small runs on generated digits."""
 
+import errno
 import json
 import signal
 import subprocess
@@ -130,6 +131,26 @@ def test_bad_input_exits_with_2(tmp_path, monkeypatch, capsys, arguments, messag
         code = exit.code
     assert code == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_full_disk_is_said_and_leaves_the_last_checkpoint(tmp_path, monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert train("--out", tmp_path, "--epochs", 1) == 0
+    before = weights(tmp_path / "checkpoint.safetensors")
+    monkeypatch.setattr("tritonnet.serialization.aside.os.fsync", full)
+    assert train("--out", tmp_path, "--epochs", 2) == 2
+    assert f"{tmp_path}/checkpoint.safetensors: No space left on device" in capsys.readouterr().err
+    after = weights(tmp_path / "checkpoint.safetensors")
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_with_closed_streams(tmp_path):
+    command = [sys.executable, "-m", "tritonnet", "train", *SMALL, "--epochs", "1", "--out", str(tmp_path)]
+    for closed in ("<&-", ">&-", "2>&-"):
+        subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *command], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\xff" * 100])

@@ -80,6 +80,8 @@ def test_weighted_errors():
         WeightedRandomSampler([1.0], True)
     with pytest.raises(ValueError, match="1d sequence"):
         WeightedRandomSampler(tritonnet.ones(2, 2), 1)
+    with pytest.raises(ValueError, match="1d sequence"):
+        WeightedRandomSampler([[1.0, 2.0]], 1)
     with pytest.raises(RuntimeError, match="not negative"):
         list(WeightedRandomSampler([1.0, -1.0], 2))
     with pytest.raises(RuntimeError, match="cannot draw 2"):

@@ -108,6 +108,27 @@ def test_same_batches_as_without_workers():
         assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(ours, theirs))
 
 
+def test_same_order_as_without_workers():
+    def orders(**options):
+        tritonnet.manual_seed(3)
+        given, default = [], []
+        generator = tritonnet.Generator().manual_seed(5)
+        seeded = DataLoader(range(20), 4, shuffle=True, generator=generator, **options)
+        unseeded = DataLoader(range(20), 4, shuffle=True, **options)
+        for _ in range(3):
+            given += [b.tolist() for b in seeded]
+            default += [b.tolist() for b in unseeded]
+        return given, default
+
+    assert orders() == orders(num_workers=2) == orders(num_workers=2, persistent_workers=True)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_sample_that_stops_the_iteration_ends_the_pass(workers):
+    batches = [b.tolist() for b in DataLoader(Failing(StopIteration()), num_workers=workers)]
+    assert batches == [[0], [1]]  # and nothing after a gap
+
+
 def test_received_tensors_can_be_written():
     (batch,) = DataLoader(range(3), batch_size=3, num_workers=1)
     batch += 1
