@@ -29,7 +29,8 @@ PARTS = 8  # of the generated kernels, which are most
 GENERATED = [f"generated {i}" for i in range(PARTS)]
 PRODUCTS = 16  # fused multiply-adds in a kernel that computes products with them, at least
 FLOATS = {"*fp32", "*fp16", "*bf16"}
-STACK = 0  # bytes: no kernel indexes an array of its own or calls a function
+STACK = 0  # bytes: no kernel indexes an array of its own or calls a function …
+STACK_BEFORE_3_9 = 32  # … but that the sine of older versions of Triton looks up digits of 2 / pi in one
 
 wanted, table = functools.cache(specialisations), functools.cache(read)
 
@@ -78,7 +79,7 @@ def faults(asked, found, arch):
     if isinstance(found, Exception):
         return [f"does not compile: {type(found).__name__}: {found}"]
     wrong = []
-    if found.spills or found.stack > STACK:
+    if found.spills or found.stack > (STACK if triton_version() >= "3.9" else STACK_BEFORE_3_9):
         wrong.append(f"spills {found.spills} bytes with {found.registers} registers, and has a stack of {found.stack}")
     if found.shared > GPUS[arch].max_shared:
         wrong.append(f"takes {found.shared} bytes of shared memory, {GPUS[arch].name} has {GPUS[arch].max_shared}")

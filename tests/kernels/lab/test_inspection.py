@@ -17,6 +17,7 @@ from tritonnet.kernels.lab.page import page
 from tritonnet.kernels.lab.relining import relined
 from tritonnet.kernels.lab.roofline import CEILINGS, Roofline
 from tritonnet.kernels.lab.wording import amount, duration, ratio
+from tritonnet.kernels.runtime.compiler import triton_version
 from tritonnet.kernels.runtime.simulation.dry import GPUS
 
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="compiles: needs Triton")
@@ -150,7 +151,8 @@ def test_stages_are_joined_by_source_line():
     assert any("ex2.approx" in line.text and line.where == at["e = tl.exp(v)"] for line in listing.stages["ptx"])
     assert of("ttgir", "math.exp") == of("ttir", "math.exp") == {"e = tl.exp(v)"}
     assert "return index.to(tl.int64) * stride" in {text[line.where] for line in listing.stages["sass"] if line.where}
-    for stage, most in (("sass", 0.02), ("ptx", 0.1), ("ttgir", 0.2)):
+    new = tuple(map(int, triton_version().split(".")[:2])) >= (3, 9)  # older ones leave more machine code without a line
+    for stage, most in (("sass", 0.02 if new else 0.4), ("ptx", 0.1 if new else 0.4), ("ttgir", 0.2)):
         lines = listing.stages[stage]
         assert len(lines) > 30 and sum(line.where is None for line in lines) <= most * len(lines)
 

@@ -44,7 +44,7 @@ def test_spills_are_seen():
     specialisation, = asked(lambda device: softmax(empty((8192, 4096), single, device)))
     starved = specialisation._replace(options=specialisation.options | {"maxnreg": 24})
     found = resources(starved, Target("cuda", 90))
-    assert found.registers <= 24 and found.spills > 16 and found.instructions["LDL"] and found.instructions["STL"]
+    assert found.registers <= 24 and found.spills > 0 and found.instructions["LDL"] and found.instructions["STL"]
 
 
 def test_several_are_disassembled_at_once():
