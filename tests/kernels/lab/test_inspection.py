@@ -151,10 +151,10 @@ def test_stages_are_joined_by_source_line():
     assert any("ex2.approx" in line.text and line.where == at["e = tl.exp(v)"] for line in listing.stages["ptx"])
     assert of("ttgir", "math.exp") == of("ttir", "math.exp") == {"e = tl.exp(v)"}
     assert "return index.to(tl.int64) * stride" in {text[line.where] for line in listing.stages["sass"] if line.where}
-    new = tuple(map(int, triton_version().split(".")[:2])) >= (3, 9)  # older ones leave more machine code without a line
-    for stage, most in (("sass", 0.02 if new else 0.4), ("ptx", 0.1 if new else 0.4), ("ttgir", 0.2)):
+    older = triton_version() < "3.9"  # leaves more code without a line
+    for stage, most in (("sass", 0.02), ("ptx", 0.1), ("ttgir", 0.2)):
         lines = listing.stages[stage]
-        assert len(lines) > 30 and sum(line.where is None for line in lines) <= most * len(lines)
+        assert len(lines) > 30 and sum(line.where is None for line in lines) <= (0.5 if older else most) * len(lines)
 
 
 @needs_triton
