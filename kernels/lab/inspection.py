@@ -215,6 +215,15 @@ def inspect(what, shapes=None, dtype="float32", arch=90, config: dict | None = N
     return inspections
 
 
+def reason(error: BaseException) -> str:
+    """What was wrong in the first place: Triton wraps an error once for each function that calls the next."""
+    kind = type(error).__name__
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line for line in str(error).splitlines() if any(c.isalnum() for c in line)]
+    return f"{kind}: {lines[-1].strip() if lines else error!r}"
+
+
 def inspected(planned: Planned, name: str, dims: dict, dtype: str) -> Inspection:
     """Compile a planned launch anew and look at it."""
     ready()
@@ -223,7 +232,7 @@ def inspected(planned: Planned, name: str, dims: dict, dtype: str) -> Inspection
         binary, spills = compile_fully(planned.specialisation, planned.target, anew=True)
     except Exception as error:
         raise NotCompiled(f"{planned.name} does not compile for sm_{planned.arch} with {told_config(planned.config)}: "
-                          f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}") from error
+                          f"{reason(error)}") from error
     took = time.perf_counter() - began
     cubin, meta = binary.asm["cubin"], binary.metadata
     registers, stack = usage(cubin)
