@@ -72,7 +72,10 @@ def _tunable(chosen, dims, dtype, arch) -> list:
 def _tune_one(chosen, dims, dtype, arch, device, kernel, compiled, rounds, tell, fixed):
     """One kernel, one shape."""
     default = next(p for p in launches(chosen, dims, dtype, arch) if p.kernel is kernel)
-    space = [c for c in default.candidates() if fixed.items() <= c.items()]
+    whole_space = default.candidates()
+    space = [c for c in whole_space if fixed.items() <= c.items()]
+    if wrong := [name for name in fixed if whole_space and name not in whole_space[0]]:
+        raise Unknown(f"{kernel.name} has no {', '.join(wrong)} in its space, which names {', '.join(whole_space[0])}")
     if not space:
         raise Unknown(f"{kernel.name}: no configuration of its space fits {dims}" +
                       (f" with {fixed}" if fixed else ""))

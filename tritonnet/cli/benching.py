@@ -59,7 +59,7 @@ def run(options):
         peers, missing = _peers(options.peers, device)
     except (Unable, ValueError) as error:
         raise UsageError(f"--peers: {error}") from None
-    report = _report(options, device, chosen, peers, missing)
+    report = _report(options, device, chosen, peers, missing, old)
     if options.out:
         _write(report, options.out)
     wrong = [row for row in report["rows"] if row["error"] or row["agrees"] == "no"]
@@ -67,8 +67,9 @@ def run(options):
     return 1 if wrong or slower else 0
 
 
-def _report(options, device, chosen, peers, missing) -> dict:
-    """Run everything, telling of each."""
+def _report(options, device, chosen, peers, missing, old=None) -> dict:
+    """Run everything, telling of each. old: what it will be compared with."""
+    from tritonnet.bench.comparison import comparable
     from tritonnet.bench.report import line
     from tritonnet.bench.runner import row_of
     from tritonnet.kernels.lab import provenance
@@ -76,6 +77,8 @@ def _report(options, device, chosen, peers, missing) -> dict:
 
     about = provenance.machine() if device is None else provenance.about(device)
     about |= {"threads": options.threads if device is None else None}
+    if old and (why := comparable(old["about"], about)):
+        raise UsageError(f"--compare: {why}")
     where = about.get("device") or f"{about['processor']}, {options.threads} threads"
     print(f"{where}, {about['date']}: {', '.join(p.name for p in peers)}; microseconds, and ours / theirs")
     for text in missing:
@@ -126,28 +129,25 @@ def _peers(names, device):
 
 def _earlier(path):
     """The report of --compare."""
+    from tritonnet.bench.comparison import checked
+
     if path is None:
         return None
     try:
-        old = json.loads(Path(path).read_text())
-        if not isinstance(old, dict) or not isinstance(old.get("rows"), list) or "about" not in old:
-            raise ValueError("it is no report of tritonnet bench")
-    except (OSError, ValueError) as error:
+        return checked(json.loads(Path(path).read_text()))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"--compare {path}: {getattr(error, 'strerror', None) or error}") from None
-    return old
 
 
 def _compare(old, report) -> bool:
     """Print what changed; whether something regressed."""
-    from tritonnet.bench.comparison import changes, comparable
+    from tritonnet.bench.comparison import LEVEL, changes
 
-    if why := comparable(old, report):
-        raise UsageError(f"--compare: {why}")
     found = changes(old, report)
     print(f"\ncompared with {old['about'].get('date')}: {len(found)} cases")
     for change in found:
         if change.regressed or abs(change.change) > 0.05:
-            verdict = "REGRESSED" if change.regressed else "within the noise" if change.change > 0 else "faster"
+            verdict = "REGRESSED" if change.regressed else "faster" if change.p > 1 - LEVEL else "within the noise"
             print(f"{change.case[:62]:62} {change.dtype:9} {change.what}: {change.change:+.1%} (p = {change.p:.2g}) "
                   f"{verdict}")
     return any(change.regressed for change in found)

@@ -44,6 +44,13 @@ def test_predictions_order_products_as_one_expects():
     assert parts.seconds < thin.seconds, "a single tile leaves the GPU idle"
 
 
+def test_a_small_launch_takes_microseconds():
+    """Few programs leave multiprocessors idle: that is counted once, not again as loads that hide no latency."""
+    assert predicted(plan_of({}, "64x64x64", "float32")).seconds < 6e-6
+    chosen = subject("softmax")
+    assert predicted(launches(chosen, chosen.shapes("64x64")[0], "float32", 90)[0]).seconds < 6e-6
+
+
 def test_what_predictions_are_made_of():
     planned = plan_of({"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64, "num_warps": 8}, "100x4096x4096")
     known = planned.known | planned.constants

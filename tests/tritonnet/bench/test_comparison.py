@@ -1,9 +1,12 @@
 """Whether something got slower: by significance, and by ratios to a peer where there is one."""
 
+import copy
+import json
+
 import numpy as np
 import pytest
 
-from tritonnet.bench.comparison import changes, comparable, slower
+from tritonnet.bench.comparison import LEVEL, changes, checked, comparable, slower
 from tritonnet.bench.report import figure, folder_of, line, markdown, picture, write
 
 RNG = np.random.default_rng(0)
@@ -37,9 +40,40 @@ def test_with_a_peer_a_slower_machine_is_no_regression():
 
 def test_only_what_both_have_is_compared():
     assert changes(report(1), report(2, case="another")) == []
-    assert "device differs: 'A' then, 'B' now" in comparable(report(1, device="A"), report(1, device="B"))
-    assert comparable(report(1), report(2)) == ""
+    assert "device differs: 'A' then, 'B' now" in comparable(*(report(1, device=d)["about"] for d in "AB"))
+    assert comparable(report(1)["about"], report(2)["about"]) == ""
     assert changes(report(1, n=2), report(2, n=2)) == [], "two samples say nothing"
+
+
+def test_many_cases_fail_no_more_often_than_one():
+    """40 cases, on a machine whose times scatter by 10 %: nothing changed, and then one case got 40 % slower."""
+    def suite(slow=1.0):
+        rows = [report(100.0 * (slow if i == 7 else 1), noise=0.1, case=str(i))["rows"][0] for i in range(40)]
+        return report(1) | {"rows": rows}
+
+    failed = sum(any(c.regressed for c in changes(suite(), suite())) for _ in range(100))
+    assert failed <= 100 * LEVEL + 3
+    found = [{c.case for c in changes(suite(), suite(1.4)) if c.regressed} for _ in range(10)]
+    assert sum("7" in cases for cases in found) >= 8 and sum(cases == {"7"} for cases in found) >= 7
+
+
+@pytest.mark.parametrize("place, wrong", [
+    ((), []), (("about",), None), (("rows",), {}), (("rows", 0), 1), (("rows", 0, "case"), None),
+    (("rows", 0, "peers"), []), (("rows", 0, "peers", "tritonnet"), {}), (("rows", 0, "peers", "torch"), 3),
+    *((("rows", 0, "peers", "torch", "samples"), samples)
+      for samples in ("12", 3, [1, "2"], [0.0], [float("nan")], [float("inf")], [-1], [True], [None])),
+])
+def test_a_report_with_another_form_is_refused(place, wrong):
+    good = report(100, peer_us=50)
+    assert checked(json.loads(json.dumps(good))) == good
+    spoilt = copy.deepcopy(good)
+    at = spoilt
+    for name in place[:-1]:
+        at = at[name]
+    if place:
+        at[place[-1]] = wrong
+    with pytest.raises(ValueError, match=r"report of|row without|samples of"):
+        checked(spoilt if place else wrong)
 
 
 def test_the_statistic():
