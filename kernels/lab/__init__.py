@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 
 _HOMES = {  # name -> module that has it
-    "Candidate": "candidates", "Comparison": "comparison", "Inspection": "inspection", "Inspections": "inspection",
-    "NotCompiled": "inspection", "Planned": "plan", "Subject": "subjects", "Tuning": "candidates",
-    "Unknown": "subjects", "every_subject": "subjects", "heat_map": "pictures", "inspect": "inspection",
-    "launches": "plan", "roofline_of": "pictures", "subject": "subjects", "tune": "search",
+    "Candidate": "candidates", "Comparison": "comparison", "Explorer": "explorer", "Inspection": "inspection",
+    "Inspections": "inspection", "NotCompiled": "inspection", "Planned": "plan", "Subject": "subjects",
+    "Tuning": "candidates", "Unknown": "subjects", "every_subject": "subjects", "explore": "explorer",
+    "heat_map": "pictures", "inspect": "inspection", "launches": "plan", "roofline_of": "pictures",
+    "subject": "subjects", "tune": "search",
 }
 __all__ = sorted(_HOMES)
 

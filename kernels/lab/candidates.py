@@ -10,6 +10,7 @@ from tritonnet.kernels import tuning
 from tritonnet.kernels.lab.occupancy import occupancy
 from tritonnet.kernels.lab.plan import Planned, launches
 from tritonnet.kernels.lab.prediction import predicted
+from tritonnet.kernels.runtime.resources import resources
 
 
 @dataclasses.dataclass(eq=False)
@@ -57,6 +58,16 @@ class Candidate:
             self.state = f"out: {found.shared} bytes of shared memory, there are {most}"
         else:
             self.state = "compiled"
+
+    def compile(self):
+        """Compile it, or take it from the cache, and `note` what came out; returns that, None where it was refused."""
+        try:
+            found = resources(self.planned.specialisation, self.planned.target)
+        except Exception as error:  # out of shared memory, most often
+            self.state = f"does not compile: {str(error).splitlines()[0][:120]}"
+            return None
+        self.note(found)
+        return found
 
     usable = property(lambda self: self.state == "compiled")
     score = property(lambda self: self.predicted_us if self.us is None else self.us, doc="microseconds, best known")

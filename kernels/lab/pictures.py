@@ -55,16 +55,45 @@ def heat_map(tuning, x: str | None = None, y: str | None = None):
 
 def roofline_of(tuning):
     """A Figure: every compiled candidate's rate over its intensity, under the roofs of the data sheet."""
+    first = tuning.ranked[0].planned
+    made, axes, intensity = _roofs(first)
+    reached = [first.flops / c.score / 1e6 for c in tuning.ranked]
+    axes.plot([intensity] * len(reached), reached, "o", color=BLUE, alpha=0.45, markersize=6, markeredgewidth=0)
+    axes.annotate(f"best: {max(reached):.0f} TFLOP/s", (intensity, max(reached)), textcoords="offset points",
+                  xytext=(9, -4), color=INK)
+    _title(made, tuning)
+    return made
+
+
+def explored(face):
+    """A Figure of an `Explorer`: the present configuration's rate under the roofs, earlier ones' in grey."""
+    now = face.candidate
+    made, axes, intensity = _roofs(now.planned, height=3.6)
+    for c in face.history:
+        if c.usable and math.isfinite(c.predicted_us):
+            x = c.planned.flops / c.planned.bytes
+            colour, size = (BLUE, 9) if c is now else ("#c3cad3", 6)
+            axes.plot([x], [c.planned.flops / c.predicted_us / 1e6], "o", color=colour, markersize=size,
+                      markeredgewidth=0, zorder=3 if c is now else 2)
+    if now.usable and math.isfinite(now.predicted_us):
+        reached = now.planned.flops / now.predicted_us / 1e6
+        axes.annotate(f"{reached:.3g} TFLOP/s", (intensity, reached), textcoords="offset points", xytext=(10, -4),
+                      color=INK)
+    made.suptitle(f"{face.title}\nPREDICTED, not measured", fontsize=9, color=INK)
+    return made
+
+
+def _roofs(planned, height=4.6):
+    """(Figure, axes, flops per byte) with the roofs of the data sheet over what a launch has to do."""
     from tritonnet.kernels.lab.prediction import unit
     from tritonnet.kernels.lab.roofline import CEILINGS
 
-    first = tuning.ranked[0].planned
-    rates = CEILINGS[tuning.arch]
-    peak = rates.peak(unit(first))
-    if not first.flops or not first.bytes:
-        raise ValueError(f"{tuning.kernel.name} declares no flops or no bytes: it has no place under a roofline")
-    intensity, ridge = first.flops / first.bytes, peak / rates.bandwidth
-    made = figure(7.5, 4.6)
+    if not planned.flops or not planned.bytes:
+        raise ValueError(f"{planned.name} declares no flops or no bytes: it has no place under a roofline")
+    rates = CEILINGS[planned.arch]
+    peak = rates.peak(unit(planned))
+    intensity, ridge = planned.flops / planned.bytes, peak / rates.bandwidth
+    made = figure(7.5, height)
     axes = made.subplots()
     ends = np.array([min(intensity, ridge) / 8, max(intensity, ridge) * 8])
     line = np.geomspace(*ends, 200)
@@ -73,20 +102,17 @@ def roofline_of(tuning):
                   textcoords="offset points", xytext=(0, 3))
     axes.annotate(f"{rates.bandwidth / 1e12:.2g} TB/s", (ends[0], ends[0] * rates.bandwidth / 1e12), va="bottom",
                   color=MUTED, textcoords="offset points", xytext=(26, 4))
-    reached = [first.flops / c.score / 1e6 for c in tuning.ranked]
-    axes.plot([intensity] * len(reached), reached, "o", color=BLUE, alpha=0.45, markersize=6, markeredgewidth=0)
-    axes.annotate(f"best: {max(reached):.0f} TFLOP/s", (intensity, max(reached)), textcoords="offset points",
-                  xytext=(9, -4), color=INK)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("")
+    axes.xaxis.set_minor_formatter("")
+    axes.yaxis.get_minor_locator().set_params(subs=(2, 5))
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("flops per byte")
     axes.set_ylabel("TFLOP/s")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(which="major", color="#e4e7eb")
     axes.tick_params(colors=INK)
-    _title(made, tuning)
-    return made
+    return made, axes, intensity
 
 
 def _shown(tuning) -> list:

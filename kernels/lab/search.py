@@ -32,7 +32,6 @@ from tritonnet.kernels.lab.device_timing import CLOCK_TOLERANCE, Replays, calls_
 from tritonnet.kernels.lab.plan import arch_named, launches
 from tritonnet.kernels.lab.subjects import Unknown, dtype_named, every_subject, subject
 from tritonnet.kernels.lab.telemetry import SLOWDOWNS, watching
-from tritonnet.kernels.runtime.resources import resources
 from tritonnet.kernels.runtime.simulation.dry import GPUS
 
 COMPILED = 32  # candidates that are compiled, at most
@@ -122,10 +121,7 @@ def _compile(chosen, dims, dtype, arch, kernel, candidates, tell):
         warm(chosen.name, dims, dtype.name, arch, kernel.name, [c.config for c in candidates],
              lambda n: tell(f"{kernel.name}: {n} of {len(candidates)} compiled"))
     for candidate in candidates:
-        try:
-            candidate.note(resources(candidate.planned.specialisation, candidate.planned.target))
-        except Exception as error:  # the compiler refuses it: out of shared memory, most often
-            candidate.state = f"does not compile: {str(error).splitlines()[0][:120]}"
+        candidate.compile()
 
 
 def _importable(chosen) -> bool:
