@@ -1,6 +1,7 @@
 """Configurations under sliders, without a browser."""
 
 import base64
+import dataclasses
 import sys
 
 import pytest
@@ -42,8 +43,10 @@ def test_what_cannot_be_says_so():
     face = explore("matmul", SMALL)
     with pytest.raises(Unknown, match="gemm_kernel has no BLOCK_Q in its configuration: BLOCK_M"):
         face.set(BLOCK_Q=1)
-    with pytest.raises(Unknown, match="softmax takes .*, not float64"):
-        explore("softmax").set(dtype="float64")
+    with pytest.raises(Unknown, match="unknown dtype 'float8'"):
+        face.set(dtype="float8")
+    with pytest.raises(Unknown, match="softmax takes float16, not float32"):
+        explore(dataclasses.replace(subject("softmax"), dtypes=("float16",))).set(dtype="float32")
     assert len(face.history) == 1
 
 
