@@ -8,10 +8,13 @@ digits and take the longer way, as does group norm.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from tritonnet.kernels.arrays import empty
 from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.quiet import number
 from tritonnet.kernels.runtime.blas import add_outer
 from tritonnet.kernels.runtime.host import PIECE, parallel
 
@@ -32,15 +35,22 @@ def _columns(w, shape, span, acc):
     return (np.repeat(w, span) if span > 1 else w).reshape(shape[1:])
 
 
+@functools.lru_cache(maxsize=16)
+def _shares(n, dtype):
+    """A row of n numbers 1 / n, for means by BLAS."""
+    return np.full(n, 1 / n, dtype)
+
+
 def _mean(x):
     """Means of the rows, kept."""
-    cols = x.shape[-1]
-    return (x.reshape(-1, cols) @ np.full(cols, 1 / cols, x.dtype)).reshape(*x.shape[:-1], 1)
+    if x.ndim == 2:
+        return x.dot(_shares(x.shape[1], x.dtype))[:, None]
+    return (x.reshape(-1, x.shape[-1]) @ _shares(x.shape[-1], x.dtype)).reshape(*x.shape[:-1], 1)
 
 
 def _mean_of_products(x, y):
     """Means of x y of the rows, kept."""
-    return np.vecdot(x, y)[..., None] / x.dtype.type(x.shape[-1])
+    return np.vecdot(x, y)[..., None] / number(x.shape[-1], x.dtype)
 
 
 def _filled(out, column, row):
@@ -61,7 +71,7 @@ def _broadcast(v, w, b, mean, rstd, eps, out):
     """y of a piece, step by step; mean is None for RMS norm. Fills in rstd."""
     if mean is not None:
         v = np.subtract(v, mean, out=out)
-    np.divide(1, np.sqrt(_mean_of_products(v, v) + rstd.dtype.type(eps)), out=rstd)
+    np.divide(number(1, rstd.dtype), np.sqrt(_mean_of_products(v, v) + number(eps, rstd.dtype)), out=rstd)
     np.multiply(v, rstd, out=out)
     if w is not None:
         out *= w

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -167,13 +168,19 @@ def divisors(windows, H, W, P, Q, include_pad, override=None):
     return int(table.flat[0]) if table.size and (table == table.flat[0]).all() else table
 
 
+@functools.lru_cache(maxsize=64)
+def _scale(windows, H, W, P, Q, include_pad, override, dtype):
+    """What each window's sum is multiplied by."""
+    return (1 / np.asarray(divisors(windows, H, W, P, Q, include_pad, override))).astype(dtype)
+
+
 def avg_pool2d_mirror(x, windows, include_pad=True, override=None):
     """The mean of each window."""
     (H, W), dtype = x.shape[-2:], x.dtype
     P, Q = windows.output(H, W)
     x = np.ascontiguousarray(x, accumulator(dtype) if dtype in HALVES else dtype)
     y = host.empty((*x.shape[:-2], P, Q), x.dtype)
-    scale = (1 / np.asarray(divisors(windows, H, W, P, Q, include_pad, override))).astype(x.dtype)
+    scale = _scale(windows, H, W, P, Q, include_pad, override, x.dtype)
 
     def part(i, j):
         out = y.reshape(-1, P, Q)[i:j]
@@ -191,7 +198,7 @@ def avg_pool2d_backward_mirror(dy, x_shape, windows, include_pad=True, override=
     (H, W), (P, Q), dtype = x_shape[-2:], dy.shape[-2:], dy.dtype
     dy = np.ascontiguousarray(dy, accumulator(dtype) if dtype in HALVES else dtype)
     dx = host.empty(x_shape, dy.dtype)
-    scale = (1 / np.asarray(divisors(windows, H, W, P, Q, include_pad, override))).astype(dy.dtype)
+    scale = _scale(windows, H, W, P, Q, include_pad, override, dy.dtype)
 
     def part(i, j):
         gradient, result = dy.reshape(-1, P, Q)[i:j] * scale, dx.reshape(-1, H, W)[i:j]

@@ -204,6 +204,9 @@ def parallel(fn, n, work, piece=None, uses_blas=False):
     nothing is split.
     Parts run in any order and must not overlap in what they write. A second caller, or a call from inside, runs alone.
     """
+    if work < SPLIT and (piece is None or n <= piece):
+        fn(0, n)
+        return
     parts = min(_team.threads, n, 2 * work // SPLIT)
     if parts < 2 or uses_blas and not blas().known or not _team.busy.acquire(blocking=False):
         _in_pieces(fn, piece)(0, n)

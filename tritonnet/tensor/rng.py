@@ -197,9 +197,26 @@ def multinomial(weights, num_samples, replacement=False, *, generator=None):
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     on_host = generator is not None and generator.inner.device is None
     source = (generator.inner if on_host else kernels.default_generator()).numpy
-    drawn = np.stack([source.choice(rows.shape[1], num_samples, replacement, row / row.sum()) for row in rows])
-    out = drawn.astype(np.int64).reshape(*host.shape[:-1], num_samples)
+    out = _drawn(rows, num_samples, replacement, source).reshape(*host.shape[:-1], num_samples)
     return make(out if arrays.is_host(weights.array) else arrays.to_device(out, weights.array.device))
+
+
+def _drawn(rows, count, replacement, source):
+    """Indices (rows, count) drawn in proportion to each row.
+
+    With replacement, or one alone: where uniform numbers lie among the sums so far. Without: whose events come first,
+    if those of an index come at its rate (Efraimidis & Spirakis 2006).
+    """
+    if count > 1 and not replacement:
+        if ((rows > 0).sum(axis=1) < count).any():
+            raise RuntimeError("invalid multinomial distribution (with replacement=False, not enough non-negative "
+                               "category to sample)")
+        with np.errstate(divide="ignore"):
+            times = source.standard_exponential(rows.shape) / rows
+        return times.argsort(axis=1)[:, :count]
+    sums = rows.cumsum(axis=1)
+    at = source.random((len(rows), count)) * sums[:, -1:]
+    return np.stack([row.searchsorted(points, side="right") for row, points in zip(sums, at)])
 
 
 class Rng:

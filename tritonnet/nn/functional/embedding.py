@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import tritonnet
+from tritonnet.autograd.function import make
 from tritonnet.autograd.mode import no_grad
 from tritonnet.autograd.ops.index import Embedding
+from tritonnet.kernels.arrays import is_host
 
 __all__ = ["embedding", "embedding_bag", "one_hot"]
 
@@ -108,14 +112,19 @@ def one_hot(tensor, num_classes=-1):
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
     else:
-        if tensor.min().item() < 0:
+        x = tensor.array
+        lowest, largest = (x.min().item(), x.max().item()) if is_host(x) else (tensor.min().item(), tensor.max().item())
+        if lowest < 0:
             raise RuntimeError("Class values must be non-negative.")
-        largest = tensor.max().item()
         if num_classes == -1:
             num_classes = largest + 1
         elif num_classes <= 0:
             raise RuntimeError("num_classes should be positive")
         elif largest >= num_classes:
             raise RuntimeError("Class values must be smaller than num_classes.")
+    if is_host(tensor.array):
+        rows = np.zeros((tensor.array.size, num_classes), np.int64)
+        rows[np.arange(len(rows)), tensor.array.reshape(-1)] = 1
+        return make(rows.reshape(*tensor.array.shape, num_classes))
     classes = tritonnet.arange(num_classes, device=tensor.device)
     return (tensor.unsqueeze(-1) == classes).long()
