@@ -5,7 +5,7 @@ import pytest
 from tests.notebooks import LARGEST, NOTEBOOKS, VARIES, executed, read, texts
 
 pytest.importorskip("triton", reason="the notebooks interpret Triton kernels")
-for package in ("nbclient", "ipykernel", "matplotlib"):
+for package in ("nbclient", "ipykernel", "matplotlib", "ipywidgets"):
     pytest.importorskip(package, reason="runs notebooks: in the extra tritonnet[test]")
 pytestmark = pytest.mark.slow
 
