@@ -26,11 +26,16 @@ def _differentiable(outputs):
 
 
 def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, check_undefined_grad=True,
-              nondet_tol=0.0, fast_mode=False, masked=False, directions=3):
+              check_grad_dtypes=False, check_batched_grad=False, check_batched_forward_grad=False,
+              check_forward_ad=False, check_backward_ad=True, nondet_tol=0.0, fast_mode=False, masked=False,
+              directions=3):
     """True if the gradients of func(*inputs) agree with finite differences; GradcheckError (or False) if not.
 
     inputs: tensors, of which those that require gradients are checked (give them as float64), and anything else.
+    NotImplementedError for what there is not here: derivatives in forward mode, and batched ones.
     """
+    if check_forward_ad or check_batched_forward_grad or check_batched_grad:
+        raise NotImplementedError("gradcheck: there are no derivatives in forward mode and no batched ones to check")
     inputs = _tuple(inputs)
     checked = [x for x in inputs if isinstance(x, function.Tensor) and x.requires_grad]
     if not checked:

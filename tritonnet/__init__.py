@@ -63,6 +63,8 @@ def compile(model=None, **options):
 
 
 def __getattr__(name):
+    if name == "random":  # a file of this name would hide the standard library's from the files beside it
+        return _importlib.import_module("tritonnet.seeds")
     if name in _SUBMODULES:
         return _importlib.import_module(f"tritonnet.{name}")
     if name in _FUNCTIONAL:
@@ -77,4 +79,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_SUBMODULES, *_LAZY})
+    return sorted({*globals(), *_SUBMODULES, *_LAZY, "random"})

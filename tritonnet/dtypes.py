@@ -56,7 +56,7 @@ def numpy_dtype(given) -> np.dtype:
     """The NumPy dtype of a tritonnet dtype, a NumPy dtype or Python's bool, int, float; TypeError for anything else."""
     if isinstance(given, dtype):
         return given.numpy
-    plain = {"float": dtypes.default_float, "int": dtypes.int64, "bool": dtypes.bool_}
+    plain = {"float": dtypes.float64, "int": dtypes.int64, "bool": dtypes.bool_}
     if isinstance(given, type) and given.__module__ == "builtins" and given.__name__ in plain:
         return plain[given.__name__]
     try:

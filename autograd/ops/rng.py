@@ -7,6 +7,7 @@ from tritonnet.autograd.ops.linear_map import LinearMap
 from tritonnet.autograd.samples import Sample, samples
 from tritonnet.kernels import rng as kernels
 from tritonnet.kernels.arrays import is_host
+from tritonnet.kernels.dtypes import is_float
 
 
 def check(p):
@@ -20,6 +21,8 @@ class Dropout(Op):
 
     def forward(ctx, x, p, generator=None):
         check(p)
+        if not is_float(x.dtype):
+            raise RuntimeError(f"dropout: result type Float can't be cast to the desired output type {x.dtype}")
         ctx.p = p
         y, ctx.place = kernels.dropout(x, p, generator)
         return y

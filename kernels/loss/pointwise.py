@@ -71,10 +71,11 @@ def _bce(x, t, b, c):
     return value, (x - t) / np.maximum(x * (one - x), number(1e-12, x.dtype))
 
 
-def _check_probabilities(x):
-    """Raise unless NaN is all that is wrong with x."""
-    if not (x.min() >= 0 and x.max() <= 1):
-        raise RuntimeError(f"binary_cross_entropy: all elements of input should be between 0 and 1, got {x.min()} to "
+def _check_probabilities(x, what):
+    """Raise unless all of x lies in [0, 1]."""
+    low, high = np.minimum.reduce(x, None, initial=0), np.maximum.reduce(x, None, initial=1)
+    if not (low >= 0 and high <= 1):  # so NaN, too
+        raise RuntimeError(f"binary_cross_entropy: all elements of {what} should be between 0 and 1, got {x.min()} to "
                            f"{x.max()}")
 
 
@@ -184,8 +185,10 @@ def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
     if w is not None:
         value, dx, dt = (None if a is None else a * w for a in (value, dx, dt))
     total = np.add.reduce(value, None).item()
-    if total != total and pair.check is not None:
-        pair.check(x)
+    if pair.check is not None:
+        if total != total:
+            pair.check(x, "input")
+        pair.check(t, "target")
     if reduction == "none":
         loss = np.asarray(value, dtype)
     else:

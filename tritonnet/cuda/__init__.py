@@ -91,18 +91,18 @@ def mem_get_info(device=None) -> tuple[int, int]:
 
 
 def memory_allocated(device=None) -> int:
-    """Bytes that tensors occupy."""
-    return _chosen(device).pool.used
+    """Bytes that tensors occupy; 0 without a GPU."""
+    return _chosen(device).pool.used if is_available() else 0
 
 
 def max_memory_allocated(device=None) -> int:
-    """The most bytes that tensors have occupied."""
-    return _chosen(device).pool.peak
+    """The most bytes that tensors have occupied; 0 without a GPU."""
+    return _chosen(device).pool.peak if is_available() else 0
 
 
 def memory_reserved(device=None) -> int:
-    """Bytes taken from the driver, those kept for reuse included."""
-    return _chosen(device).pool.reserved
+    """Bytes taken from the driver, those kept for reuse included; 0 without a GPU."""
+    return _chosen(device).pool.reserved if is_available() else 0
 
 
 def reset_peak_memory_stats(device=None) -> None:

@@ -54,7 +54,7 @@ class Optimizer:
                             f"{type(params).__name__}")
         self.defaults, self.state, self.param_groups = defaults, defaultdict(dict), []
         self.fused = {}  # (what fused steps keep, groups) per device and type; not part of the state
-        self._step_hooks = ({}, {})
+        self._step_hooks, self._state_hooks = ({}, {}), ({}, {}, {}, {})
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -196,6 +196,15 @@ class Optimizer:
 
     def state_dict(self):
         """{'state': {number of parameter: its state}, 'param_groups': [settings, with numbers for parameters]}."""
+        for hook in list(self._state_hooks[0].values()):
+            hook(self)
+        made = self._state_dict()
+        for hook in list(self._state_hooks[1].values()):
+            replaced = hook(self, made)
+            made = made if replaced is None else replaced
+        return made
+
+    def _state_dict(self):
         numbers = {id(p): i for i, p in enumerate(p for g in self.param_groups for p in g["params"])}
         return {
             "state": {numbers[id(p)]: s for p, s in self.state.items()},
@@ -206,6 +215,9 @@ class Optimizer:
     def load_state_dict(self, state_dict):
         """Take over what state_dict returned, on each parameter's device; ValueError if the groups do not match."""
         saved = copy.copy(state_dict)
+        for hook in list(self._state_hooks[2].values()):
+            replaced = hook(self, saved)
+            saved = saved if replaced is None else replaced
         groups = [copy.copy(g) for g in saved["param_groups"]]
         if len(groups) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
@@ -221,6 +233,8 @@ class Optimizer:
             self.state[p] = {name: self._fitted(name, value, p) for name, value in state.items()}
         for mine, theirs in zip(self.param_groups, groups):
             mine.update({k: copy.deepcopy(v) for k, v in theirs.items() if k != "params"})
+        for hook in list(self._state_hooks[3].values()):
+            hook(self)
 
     def _fitted(self, name, value, p):
         """A copy of a state's value where, and as, its parameter is."""
@@ -243,12 +257,39 @@ class Optimizer:
 
         return RemovableHandle(self._step_hooks[1], hook)
 
+    def register_state_dict_pre_hook(self, hook, prepend=False):
+        """Call hook(optimizer) before each state_dict()."""
+        return self._register(0, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook, prepend=False):
+        """Call hook(optimizer, state_dict) after each state_dict(); what it returns, if anything, replaces that."""
+        return self._register(1, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook, prepend=False):
+        """Call hook(optimizer, state_dict) before each load_state_dict(); what it returns, if anything, is loaded."""
+        return self._register(2, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook, prepend=False):
+        """Call hook(optimizer) after each load_state_dict()."""
+        return self._register(3, hook, prepend)
+
+    def _register(self, when, hook, first):
+        from tritonnet.tensor.autograd_hooks import RemovableHandle
+
+        hooks = self._state_hooks[when]
+        before = list(hooks.items()) if first else []
+        handle = RemovableHandle(hooks, hook)
+        for number, earlier in before:  # those that were there come after it
+            del hooks[number]
+            hooks[number] = earlier
+        return handle
+
     def __getstate__(self):
-        return {k: v for k, v in self.__dict__.items() if k not in ("fused", "_step_hooks")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("fused", "_step_hooks", "_state_hooks")}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self.fused, self._step_hooks = {}, ({}, {})
+        self.fused, self._step_hooks, self._state_hooks = {}, ({}, {}), ({}, {}, {}, {})
 
     def __repr__(self):
         text = f"{type(self).__name__} ("

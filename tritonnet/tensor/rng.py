@@ -258,14 +258,35 @@ class Rng:
 
     def exponential_(self, lambd=1.0, *, generator=None):
         """Exponentially distributed numbers of rate lambd."""
-        unit = arrays.empty_like(self.array)
-        kernels.uniform(unit, generator=_inner(generator))
-        return self._derived(make(unit).neg().log1p() * (-1.0 / lambd))
+        if not lambd > 0:
+            raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+        return self._derived(self._unit(generator).neg().log1p() * (-1.0 / lambd))
+
+    def cauchy_(self, median=0.0, sigma=1.0, *, generator=None):
+        """Numbers of the Cauchy distribution."""
+        if not sigma > 0:
+            raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+        return self._derived((self._unit(generator) - 0.5).mul(np.pi).tan() * sigma + median)
+
+    def geometric_(self, p, *, generator=None):
+        """How many trials it takes until one with probability p succeeds: 1, 2, …."""
+        if not 0 < p < 1:
+            raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
+        return self._derived((self._unit(generator).neg().log1p() / np.log1p(-p)).floor() + 1)
 
     def log_normal_(self, mean=1.0, std=2.0, *, generator=None):
         """exp of normal numbers."""
+        if not std > 0:
+            raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
         drawn = kernels.normal(arrays.empty_like(self.array), float(mean), float(std), _inner(generator))
         return self._derived(make(drawn).exp())
+
+    def _unit(self, generator):
+        """Uniform numbers from [0, 1) of this shape; of the default type where this one holds integers."""
+        dtype = self.array.dtype if dtypes.is_float(self.array.dtype) else dtypes.default_float
+        unit = arrays.empty_like(self.array, dtype)
+        kernels.uniform(unit, generator=_inner(generator))
+        return make(unit)
 
     def _derived(self, values):
         from tritonnet.autograd.tape import modified
@@ -275,7 +296,7 @@ class Rng:
         if arrays.is_host(self.array):
             self.array[...] = values.array
         else:
-            copy_to(self.array, values.array)
+            copy_to(self.array, values.to(self.dtype).array)
         modified(self.array)
         return self
 
