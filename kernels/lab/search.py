@@ -100,7 +100,7 @@ def _tune_one(chosen, dims, dtype, arch, device, kernel, compiled, rounds, tell,
     else:
         valid = [c for c in usable if validate(chosen, dims, dtype, kernel, c, device)]
         tell(f"{kernel.name}: {len(valid)} of {len(usable)} give the mirror's numbers")
-        clocks = _time(chosen, dims, dtype, kernel, valid, device, rounds, tell)
+        clocks = _time(chosen, dims, dtype, kernel, valid, device, rounds, tell) if valid else None
         best = min((c for c in valid if c.us), key=lambda c: c.us, default=None)
         about = provenance.about(device) | {"predicted": False, "clocks": clocks}
     everything = [*first, *[c for c in ranked[compiled:] if c not in first]]

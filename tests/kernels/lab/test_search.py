@@ -121,6 +121,12 @@ def test_a_candidate_that_fails_cannot_win(cache, monkeypatch):
         found.store()
 
 
+def test_on_a_device_that_computes_nonsense_nothing_wins(cache, simulated, monkeypatch):
+    monkeypatch.setattr(search, "alike", lambda found, expected: False)
+    found, = tune("softmax", SMALL, device=simulated, compiled=2)
+    assert found.best is None and not found.predicted and "measured on simulated" in str(found)
+
+
 def test_what_spills_or_does_not_fit_is_out():
     candidate = Candidate({"num_warps": 4})
     candidate.planned = plan_of({"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64, "num_warps": 8})
