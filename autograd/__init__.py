@@ -12,7 +12,7 @@ if __name__ != "tritonnet.autograd":
 from tritonnet.autograd import function
 from tritonnet.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from tritonnet.autograd.calls import Variable, backward, grad
-from tritonnet.autograd.function import Function
+from tritonnet.autograd.function import Function, Op
 from tritonnet.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from tritonnet.autograd.mode import (
     enable_grad,
@@ -24,7 +24,7 @@ from tritonnet.autograd.mode import (
 )
 
 __all__ = [
-    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "function", "grad",
+    "Function", "GradcheckError", "Op", "Variable", "backward", "detect_anomaly", "enable_grad", "function", "grad",
     "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
     "set_detect_anomaly", "set_grad_enabled",
 ]

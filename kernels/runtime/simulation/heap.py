@@ -17,15 +17,26 @@ from tritonnet.kernels.runtime.errors import OutOfBounds, UseAfterFree
 TAG, SHIFT, NUMBERS = 1 << 62, 36, 22  # bits: 36 within a block, 22 for its number, 4 for the device
 REMEMBERED = 1 << 18  # freed blocks that stale addresses are recognised of
 GROUND = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # kernels/
+ABOVE = os.path.dirname(GROUND)  # the installed package, or a checkout
+LIBRARY = tuple(os.path.join(ABOVE, floor) + os.sep for floor in ("kernels", "autograd", "tritonnet")) if os.path.isdir(
+    os.path.join(ABOVE, "tritonnet")) else ABOVE + os.sep
 RUNTIME = (os.path.join(GROUND, "runtime") + os.sep, os.path.join(GROUND, "arrays") + os.sep)
 
 
 def caller():
-    """Where an allocation was asked for: the nearest line outside the runtime."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(RUNTIME):
+    """Where an allocation was asked for: the nearest line outside the library, else outside the runtime."""
+    frame, nearest = sys._getframe(1), None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(RUNTIME):
+            nearest = nearest or frame
+            if not file.startswith(LIBRARY) and not file.startswith("<"):
+                nearest = frame
+                break
         frame = frame.f_back
-    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+    if nearest is None:  # Python is going down
+        return "?"
+    return f"{nearest.f_code.co_filename.rpartition('/')[2]}:{nearest.f_lineno}"
 
 
 class Block:
