@@ -28,10 +28,11 @@ from tritonnet.kernels.space import Space
 def explore(what, shapes=None, dtype="float16", arch=90) -> Explorer:
     """A subject's first kernel that can be configured, under sliders; begins with the default configuration.
 
-    what: a name (`subjects.subject`) or a `Subject`.  shapes: text, a dict, or None for the defaults; the first counts.
+    what: a name, a `Subject`, or a kernel (`subjects.subject`).  shapes: text, a dict, or None for the defaults; the
+    first counts.
     Raises Unknown, saying what there is.
     """
-    found = subject(what) if isinstance(what, str) else what
+    found = subject(what)
     dims = found.dims | found.checked(dict(shapes)) if isinstance(shapes, dict) else found.shapes(shapes)[0]
     return Explorer(found, dims, dtype, arch)
 
