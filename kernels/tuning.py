@@ -59,7 +59,13 @@ def _suits(kernel, config, key) -> bool:
     """Whether a configuration gives a value to just what the kernel's space names; says so where not."""
     names = getattr(kernel.space, "names", None)
     if names is None or config.keys() == set(names):
-        return True
+        choices = getattr(kernel.space, "choices", {})
+        zero = [name for name, value in config.items() if value == 0 and value is not False
+                and 0 not in choices.get(name, ())]
+        if zero:
+            warnings.warn(f"tuned configuration of {kernel.name} for {key} is ignored: {', '.join(zero)} cannot be 0",
+                          RuntimeWarning, stacklevel=3)
+        return not zero
     warnings.warn(f"tuned configuration of {kernel.name} for {key} is ignored: it gives values to "
                   f"{', '.join(sorted(config))}, the kernel's space names {', '.join(sorted(names))}", RuntimeWarning,
                   stacklevel=3)

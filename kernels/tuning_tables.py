@@ -91,9 +91,9 @@ def _checked(kernels) -> tuple[dict, list]:
 
 
 def is_config(config) -> bool:
-    """Whether something is a configuration: names and positive integers (of 31 bits) or booleans."""
+    """Whether something is a configuration: names and integers (of 31 bits, none negative) or booleans."""
     return isinstance(config, dict) and bool(config) and all(
-        isinstance(value, bool) or isinstance(value, int) and 0 < value < 1 << 31 for value in config.values())
+        isinstance(value, bool) or isinstance(value, int) and 0 <= value < 1 << 31 for value in config.values())
 
 
 def _figures(measured) -> dict | None:

@@ -159,6 +159,12 @@ def products(device, dtype):
     with tuning.forced(gemm_kernel, large | {"RESIDENT": 1}):
         matmul(a, b)
         linear(a, b, empty((4096,), dtype, device), "relu")
+    if device.capability >= (9, 0):
+        for ways in ({}, {"RESIDENT": 1}, {"RESIDENT": 1, "SPECIALIZE": 1}):
+            if "SPECIALIZE" not in ways or device.capability == (10, 0) and dtype in HALVES:
+                with tuning.forced(gemm_kernel, large | ways | {"DESCRIPTORS": 1}):
+                    for x, y in ((a, b), (a.T, b), (a, b.T)):
+                        matmul(x, y)
 
 
 WITHOUT_TAPE = (fills, copies, choosing, steps, products)

@@ -64,6 +64,11 @@ def names_of(kernel) -> tuple[str, ...]:
     return space.names if isinstance(space, Space) else tuple(dict.fromkeys(name for c in space for name in c))
 
 
+def choices_of(kernel) -> dict:
+    """{name: the values that the kernel's space gives it}; {} for a list of configurations."""
+    return kernel.space.choices if isinstance(kernel.space, Space) else {}
+
+
 def arch_named(arch) -> int:
     """90 for 90, "90", "sm_90", "sm90", "9.0", or the name of a GPU that is known; Unknown for others."""
     text = str(arch).lower()
@@ -110,8 +115,8 @@ def completed(subject, found, config) -> dict:
         close = difflib.get_close_matches(wrong[0].upper(), names, n=1)
         raise Unknown(f"{subject.name} has no {', '.join(wrong)} in its configuration"
                       f"{f' (did you mean {close[0]}?)' if close else ''}: {told}")
-    if wrong := [f"{k}={v}" for k, v in config.items() if v is not None and not (isinstance(v, int) and
-                                                                                 (v > 0 or v is False))]:
+    if wrong := [f"{k}={v}" for k, v in config.items() if v is not None and not (isinstance(v, int) and (
+            v > 0 or v is False or any(v in choices_of(kernel).get(k, ()) for kernel in known)))]:
         raise Unknown(f"{subject.name}: {', '.join(wrong)} cannot be: a configuration has positive numbers")
     return {kernel: whole | {k: v for k, v in config.items() if k in whole} for kernel, whole in known.items()}
 

@@ -158,7 +158,10 @@ def validate(chosen, dims, dtype, kernel, candidate, device) -> bool:
 def edges(chosen, dims, config) -> dict:
     """Small sizes at which a configuration has both whole tiles and rests, in every direction."""
     most = max([v for k, v in config.items() if k.startswith("BLOCK")], default=16)
-    room = dict.fromkeys(dims, most + 3)
+    rest = 8 if config.get("DESCRIPTORS") else 3  # of 16 bytes, in the narrowest of types
+    room = dict.fromkeys(dims, most + rest)
+    if config.get("RESIDENT") and "N" in dims:  # more tiles than multiprocessors are simulated
+        room["N"] = 3 * most + rest
     if {"H", "W", "R", "S"} <= dims.keys():  # images: their pixels fill the tiles together
         room |= {"H": 9, "W": 11, "N": 3}
     if "B" in dims:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from tritonnet.kernels import tuning
@@ -10,7 +11,7 @@ from tritonnet.kernels.dtypes import accumulator, is_float
 from tritonnet.kernels.matmul.activation import check_activation
 from tritonnet.kernels.matmul.gemm import gemm_kernel, reduce_kernel
 from tritonnet.kernels.matmul.precision import precision_on
-from tritonnet.kernels.matmul.shapes import splits, tiles
+from tritonnet.kernels.matmul.shapes import describable, splits, tiles
 from tritonnet.kernels.plans import fresh, planned
 from tritonnet.kernels.strided import block_of, collapsed
 
@@ -82,7 +83,9 @@ def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation,
     wide = _aligned(left, a_steps) and _aligned(right, b_steps)
     config = dict(config or tiles(device, dtype, batch, M, N, K, activation, wide))
     split = config.pop("SPLIT", None) or splits(device, batch, M, N, K, config)
-    resident = config.pop("RESIDENT", 0)
+    resident, specialize = config.pop("RESIDENT", 0), config.pop("SPECIALIZE", 0)
+    descriptors = config.pop("DESCRIPTORS", 0)
+    descriptors = int(descriptors and describable(device.capability, dtype.itemsize, batch, K, left, right))
     programs = batch * -(-M // config["BLOCK_M"]) * -(-N // config["BLOCK_N"])
     if resident:
         programs = min(programs, resident * device.multi_processor_count)
@@ -90,10 +93,16 @@ def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation,
     grid = (programs, split) if size else (0, 1)
     known = lambda strides: tuple(None if s == 1 else s for s in strides)
     numbers = (batch, M, N, K, inner, *a_steps, *known(left), *b_steps, *known(right), M * N, *known(out), size)
-    variant = gemm_kernel.variant(
-        device, ACTIVATION=activation if split == 1 else None, BIAS_ROWS=swapped, ACC=accumulator(dtype),
-        PRECISION=precision, SPLIT=split, RESIDENT=resident, EVEN_K=K % config["BLOCK_K"] == 0,
+    way = functools.partial(
+        gemm_kernel.variant, device, ACTIVATION=activation if split == 1 else None, BIAS_ROWS=swapped,
+        ACC=accumulator(dtype), PRECISION=precision, SPLIT=split, RESIDENT=resident, EVEN_K=K % config["BLOCK_K"] == 0,
         FAR=max(map(abs, left + right)) * 256 >= 1 << 30, **config)
+    variant = pointers = way(DESCRIPTORS=0, SPECIALIZE=0)
+    if descriptors:
+        described = way(DESCRIPTORS=1, SPECIALIZE=specialize)
+
+        def variant(grid, a, b, *rest):                  # a view may begin where descriptors cannot
+            (pointers if (a.ptr | b.ptr) % 16 else described)(grid, a, b, *rest)
 
     if split == 1:
         def run(a, b, bias):

@@ -56,15 +56,30 @@ def fits(m, n, k, warps, stages, itemsize, gpu) -> bool:
     return 4 <= m * n // (32 * warps) <= 128 and (stages - 1) * (m + n) * k * itemsize <= gpu.max_shared
 
 
-def sensible(BLOCK_M, BLOCK_N, BLOCK_K, SPLIT, RESIDENT, num_warps, num_stages, batch, M, N, K, itemsize, gpu) -> bool:
+def describable(capability, itemsize, batch, K, *strides) -> bool:
+    """Whether both operands can be read through tensor descriptors: one matrix each, dense along one axis, all lines of
+    which begin at multiples of 16 bytes (given that the first does). strides: a pair of each; None stands for 1."""
+    if capability < (9, 0) or itemsize not in (2, 4) or batch != 1 or not K:
+        return False
+    lines = [[s for s in pair if s not in (1, None)] for pair in strides]
+    return all(len(long) == 1 and long[0] > 0 and long[0] * itemsize % 16 == 0 for long in lines)
+
+
+def sensible(BLOCK_M, BLOCK_N, BLOCK_K, SPLIT, RESIDENT, DESCRIPTORS, SPECIALIZE, num_warps, num_stages, batch, M, N, K,
+             a_m, a_k, b_k, b_n, itemsize, gpu) -> bool:
     """Whether a configuration of `gemm_kernel` is worth a try: no tile much larger than the product; parts of four
     steps at least, and no more of them than fill the device twice; programs that walk only over large tiles, of which
-    there are more than programs."""
+    there are more than programs; descriptors where they are possible, and as wide as a line of the cache at least."""
     if not fits(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, itemsize, gpu):
         return False
     programs = batch * -(-M // BLOCK_M) * -(-N // BLOCK_N)
     if RESIDENT and (SPLIT > 1 or BLOCK_M * BLOCK_N < 64 * 64 or programs <= RESIDENT * gpu.multi_processor_count):
         return False
+    if DESCRIPTORS and (BLOCK_M < 64 or BLOCK_N < 64 or BLOCK_K * itemsize < 64 or not describable(
+            gpu.capability, itemsize, batch, K, (a_m, a_k), (b_k, b_n))):
+        return False
+    if SPECIALIZE and (not DESCRIPTORS or RESIDENT != 1 or gpu.major != 10 or itemsize != 2):
+        return False                                     # on sm_90 nothing comes of it; float32 as tf32x3 spills
     return (all(block <= max(16, next_power_of_2(n)) for block, n in ((BLOCK_M, M), (BLOCK_N, N), (BLOCK_K, K)))
             and (SPLIT == 1 or SPLIT * 4 * BLOCK_K <= K and SPLIT * programs <= 4 * gpu.multi_processor_count))
 

@@ -30,14 +30,16 @@ LAUNCH = """
 def launch(__grid, {names}):
     {find}
     __watched = __on_launch and all(__grid) and __announce(__variant, __compiled, __grid, ({names}))
-    __block = __compiled.block
+    __block, __scratch = __compiled.block, __compiled.scratch and __compiled.workspace(__grid)
     try:
-        __compiled.pack_into(__block.buffer, 0, {values}0, 0)
+        __compiled.pack_into(__block.buffer, 0, {values}__scratch and __scratch.ptr, 0)
     except __error as __problem:
         raise __compiled.misfit(({values}), __problem) from None
     __0, __1, __2 = __grid if len(__grid) == 3 else (*__grid, 1, 1)[:3]
     __driver_launch(__compiled.function, __0, __1, __2, __compiled.threads, __compiled.shared, __local.handle,
                     __block.address)
+    if __scratch:
+        __compiled.queued(__scratch)
     if __watched:
         __watched.queued()
 """

@@ -36,6 +36,7 @@ class Binary(typing.NamedTuple):
     registers: int  # per thread
     stack: int  # bytes of local memory per thread: spilled registers, arrays that are indexed, calls
     spills: int  # bytes of registers that are stored there
+    scratch: int = 0  # bytes of global memory that each program needs for tensor descriptors it makes
 
 
 @functools.cache
@@ -70,14 +71,16 @@ def compiled(specialisation, target) -> Binary:
         header, _, cubin = path.read_bytes().partition(b"\n")
         known = json.loads(header)
         if known["bytes"] == len(cubin):
-            return Binary(cubin, known["name"], known["threads"], known["shared"], *usage(cubin), known["spills"])
+            return Binary(cubin, known["name"], known["threads"], known["shared"], *usage(cubin), known["spills"],
+                          known.get("scratch", 0))
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there, or written by something else
     binary, spills = compile_fully(specialisation, target)
     meta, cubin = binary.metadata, binary.asm["cubin"]
-    found = Binary(cubin, meta.name, meta.num_warps * meta.warp_size, meta.shared, *usage(cubin), spills)
+    found = Binary(cubin, meta.name, meta.num_warps * meta.warp_size, meta.shared, *usage(cubin), spills,
+                   meta.global_scratch_size)
     header = {"name": found.name, "threads": found.threads, "shared": found.shared, "spills": spills,
-              "bytes": len(cubin)}
+              "scratch": found.scratch, "bytes": len(cubin)}
     write_whole(path, json.dumps(header).encode() + b"\n" + found.cubin)
     return found
 
@@ -102,9 +105,9 @@ def compile_fully(specialisation, target, anew=False):
                 specialisation.options, target.arch)
         finally:
             knobs.compilation.always_compile = before
-    if binary.metadata.global_scratch_size or binary.metadata.profile_scratch_size:
-        raise NotImplementedError(f"kernel {specialisation.kernel.name} needs scratch memory (tensor descriptors made "
-                                  f"on the device?), which launches here do not provide")
+    if binary.metadata.profile_scratch_size:
+        raise NotImplementedError(f"kernel {specialisation.kernel.name} needs scratch memory for a profile of its own, "
+                                  f"which launches here do not provide")
     return binary, spills
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import struct
 import threading
 
@@ -73,10 +74,11 @@ class Block(threading.local):
 class Compiled:
     """One specialisation, loaded: a function handle and the layout of its parameter block."""
 
-    def __init__(self, kernel, specialisation, loaded, driver):
-        self.kernel, self.specialisation, self.loaded, self.driver = kernel, specialisation, loaded, driver
+    def __init__(self, kernel, specialisation, loaded, device):
+        self.kernel, self.specialisation, self.loaded, self.device = kernel, specialisation, loaded, device
         self.function, self.threads, self.shared = loaded.function, loaded.threads, loaded.shared
-        # after the kernel's own parameters come two pointers, global and profile scratch: null here
+        self.driver, self.scratch = device.driver, loaded.scratch
+        # after the kernel's own parameters come two pointers: scratch memory, mostly null; the profiler's, always
         self.codes = [("Q" if t[0] == "*" else CODES[t]) for t in specialisation.types] + ["Q", "Q"]
         self.struct = struct.Struct("@" + "".join(self.codes))  # "@": each value aligned to its own size, as in C
         self.pack_into, self.block = self.struct.pack_into, self.new_block()
@@ -93,6 +95,21 @@ class Compiled:
         """Everything the compiler made on its way: "ttir", "ttgir", "llir", "ptx", "cubin". Compiles anew."""
         return compile_fully(self.specialisation, self.driver.target)[0].asm
 
+    def workspace(self, grid):
+        """Fresh memory in which the programs of a launch make their tensor descriptors; 0 where there are none.
+
+        Whoever launches keeps it until the launch is queued: the pool gives it to nobody before that in this stream,
+        and within a captured graph it is the graph's.
+        """
+        size = self.scratch * math.prod(grid)
+        return self.device.pool.take(size, f"descriptors of {self.kernel.name}") if size else 0
+
+    def queued(self, scratch):
+        """Note that a launch uses its workspace: what follows on the default stream does not wait for other streams."""
+        device = self.device
+        if device.stream is not device.default_stream and not device.pool.capturing:
+            scratch.used_on(device.stream)
+
     def misfit(self, values, error):
         """The error for a value that its parameter cannot hold."""
         names = [n for n, t in self.specialisation.signature.items() if t != "constexpr"]
@@ -103,13 +120,13 @@ class Compiled:
 class Bound:
     """A launch with everything fixed; it keeps its arguments alive. For the thread that made it."""
 
-    __slots__ = ("variant", "compiled", "grid", "args", "block", "run")
+    __slots__ = ("variant", "compiled", "grid", "args", "block", "run", "scratch")
 
     def __init__(self, variant, compiled, grid, args, values):
         self.variant, self.compiled, self.grid, self.args = variant, compiled, grid, args
-        self.block = block = compiled.new_block()
+        self.block, self.scratch = block, scratch = compiled.new_block(), compiled.workspace(grid)
         try:
-            compiled.pack_into(block.buffer, 0, *values, 0, 0)
+            compiled.pack_into(block.buffer, 0, *values, scratch and scratch.ptr, 0)
         except struct.error as error:
             raise compiled.misfit(values, error) from None
         self.run = compiled.driver.prepared(
@@ -177,5 +194,5 @@ class Variant:
             if key not in cache:
                 specialisation = specialise(self.kernel, self.constants, self.options, args)
                 loaded = self.device.driver.load(specialisation)
-                cache[key] = Compiled(self.kernel, specialisation, loaded, self.device.driver)
+                cache[key] = Compiled(self.kernel, specialisation, loaded, self.device)
             return cache[key]

@@ -60,6 +60,7 @@ class Loaded(typing.NamedTuple):
     registers: int = 0  # per thread
     spills: int = 0  # bytes of registers per thread that are kept in local memory
     cubin: bytes = b""
+    scratch: int = 0  # bytes of device memory that each program needs
 
 
 class CaptureGuard:

@@ -12,11 +12,12 @@ from tritonnet.kernels.lab.search import alike
 from tritonnet.kernels.lab.subjects import subject
 from tritonnet.kernels.matmul import linear, matmul
 from tritonnet.kernels.matmul.gemm import gemm_kernel
+from tritonnet.kernels.runtime.resources import resources
 from tritonnet.kernels.runtime.simulation import DryDriver
 
 F2 = np.dtype(np.float16)
-TILES = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 2, "SPLIT": 1, "RESIDENT": 1, "num_warps": 4,
-         "num_stages": 2}
+TILES = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 2, "SPLIT": 1, "RESIDENT": 1, "DESCRIPTORS": 0,
+         "SPECIALIZE": 0, "num_warps": 4, "num_stages": 2}
 
 
 def random(*shape, dtype=np.float32):
@@ -101,3 +102,71 @@ def test_the_prediction_counts_how_many_tiles_a_program_walks_over():
 
     assert seconds(256, RESIDENT=1) < seconds(257, RESIDENT=1) < 1.7 * seconds(256, RESIDENT=1)  # 2 tiles each, and 3
     assert seconds(256, RESIDENT=1) <= seconds(256, RESIDENT=0)
+
+
+DESCRIBED = {  # rows, columns and sums that end within a block; lines that begin at multiples of 16 bytes
+    "dense along the sum": ((101, 40), (99, 40), lambda a, b: matmul(a, b.T)),
+    "dense across it": ((40, 104), (40, 96), lambda a, b: matmul(a.T, b)),
+    "a row by row": ((101, 40), (40, 72), lambda a, b: matmul(a, b)),
+    "operands swapped": ((7, 40), (40, 104), lambda a, b: matmul(a, b)),
+    "parts of larger arrays": ((64, 48), (64, 88), lambda a, b: matmul(a[:50, 8:40], b[3:35, 16:])),
+    "bias and activation": ((101, 40), (99, 40), lambda a, b: linear(a, b, b[:, 0], "relu")),
+}
+WAYS = [{"RESIDENT": 0}, {"RESIDENT": 1, "SPECIALIZE": 1}, {"RESIDENT": 0, "SPLIT": 2}]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, bfloat16])
+@pytest.mark.parametrize("ways", WAYS, ids=str)
+@pytest.mark.parametrize("case", DESCRIBED)
+def test_blocks_through_descriptors(case, ways, dtype, simulated):
+    *shapes, work = DESCRIBED[case]
+    arrays = [random(*shape, dtype=dtype) for shape in shapes]
+    with forced(DESCRIPTORS=1, **ways), runtime.watching((seen := []).append):
+        found = work(*(to_device(a, simulated) for a in arrays))
+    assert [launch.arguments["DESCRIPTORS"] for launch in seen if launch.kernel is gemm_kernel] == [1]
+    assert alike(found.numpy(), np.ascontiguousarray(work(*arrays)))
+
+
+@pytest.mark.parametrize("x, y, dtype", [
+    ((40, 31), (31, 40), F2), ((3, 16, 16), (3, 16, 16), F2), ((40, 40), (40, 40), np.dtype(np.float64)),
+    ((40, 0), (0, 40), F2), ((40, 16), (16, 1), F2)], ids=str)
+def test_what_descriptors_cannot_describe_goes_through_pointers(x, y, dtype, simulated):
+    a, b = random(*x, dtype=dtype), random(*y, dtype=dtype)
+    with forced(DESCRIPTORS=1), runtime.watching((seen := []).append):
+        found = matmul(to_device(a, simulated), to_device(b, simulated))
+    assert [launch.arguments["DESCRIPTORS"] for launch in seen if launch.kernel is gemm_kernel] == [0]
+    assert alike(found.numpy(), matmul(a, b))
+
+
+def test_a_view_that_begins_between_multiples_of_16_bytes_goes_through_pointers(simulated):
+    a, b = random(40, 40, dtype=F2), random(40, 40, dtype=F2)
+    x, y = to_device(a, simulated), to_device(b, simulated)
+    with forced(DESCRIPTORS=1), runtime.watching((seen := []).append):
+        for start in (0, 8, 1, 0):
+            assert alike(matmul(x[:, start:start + 24], y[:24]).numpy(), a[:, start:start + 24] @ b[:24])
+    assert [launch.arguments["DESCRIPTORS"] for launch in seen if launch.kernel is gemm_kernel] == [1, 1, 0, 1]
+
+
+def offered(shape, dtype, arch, name="matmul"):
+    planned, *_ = plan(subject(name), shape, dtype, arch)
+    assert planned.config["DESCRIPTORS"] == planned.config["SPECIALIZE"] == 0, "nobody's default"
+    return {(c["DESCRIPTORS"], c["SPECIALIZE"]) for c in planned.candidates()}
+
+
+def test_descriptors_are_offered_where_they_are_possible():
+    assert offered(None, "float16", 80) == {(0, 0)}
+    assert offered(None, "float16", 90) == offered(None, "float32", 100) == {(0, 0), (1, 0)}
+    assert offered(None, "bfloat16", 100) == {(0, 0), (1, 0), (1, 1)}
+    assert offered({"K": 1001}, "float16", 90) == offered(None, "float64", 90) == {(0, 0)}
+    assert offered(None, "float16", 90, "bmm") == {(0, 0)}
+
+
+@pytest.mark.parametrize("arch, core", [(90, "HGMMA"), (100, "UTCHMMA")])
+def test_descriptors_are_copied_by_the_copy_engine(arch, core):
+    config = {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64, "num_warps": 8, "RESIDENT": 1, "DESCRIPTORS": 1}
+    for ways in ({}, {"SPECIALIZE": 1}) if arch == 100 else ({},):
+        planned, = plan(subject("matmul"), None, "float16", arch, config | ways)
+        made = resources(planned.specialisation, planned.target)
+        assert made.instructions["UTMALDG"] and made.instructions[core] and not made.spills
+        assert "LDGSTS" not in made.instructions
+        assert made.threads == (384 if ways else 256), "warps that load come on top"

@@ -14,7 +14,8 @@ from tritonnet.kernels.matmul.gemm import gemm_kernel
 from tritonnet.kernels.runtime import simulated
 from tritonnet.kernels.runtime.simulation import DryDriver
 
-CONFIG = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 4, "SPLIT": 2, "num_warps": 2, "num_stages": 2}
+CONFIG = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 4, "SPLIT": 2, "RESIDENT": 0,
+          "DESCRIPTORS": 0, "SPECIALIZE": 0, "num_warps": 2, "num_stages": 2}
 
 
 @pytest.fixture
@@ -79,6 +80,9 @@ def test_entries_that_are_no_configurations_are_left_out(gpu, tmp_path):
 def test_a_configuration_of_other_names_is_ignored(gpu):
     tuning.store(gemm_kernel, gpu, "float32/x", CONFIG | {"BLOCK_Q": 3})
     with pytest.warns(RuntimeWarning, match="BLOCK_Q"):
+        assert tuning.look_up(gemm_kernel, gpu, "float32/x") is None
+    tuning.store(gemm_kernel, gpu, "float32/x", CONFIG | {"BLOCK_N": 0})
+    with pytest.warns(RuntimeWarning, match="ignored: BLOCK_N cannot be 0"):
         assert tuning.look_up(gemm_kernel, gpu, "float32/x") is None
     with pytest.raises(ValueError, match="no configuration"):
         tuning.store(gemm_kernel, gpu, "float32/x", {"BLOCK_M": 1.5})

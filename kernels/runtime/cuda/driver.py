@@ -135,7 +135,8 @@ class CudaDriver(CaptureGuard):
             check(cuda.cuFuncSetAttribute(
                 function, which.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, binary.shared))
         registers = check(cuda.cuFuncGetAttribute(which.CU_FUNC_ATTRIBUTE_NUM_REGS, function))
-        return Loaded(function, binary.threads, binary.shared, registers, binary.spills, binary.cubin)
+        return Loaded(function, binary.threads, binary.shared, registers, binary.spills, binary.cubin,
+                      binary.scratch)
 
     def launch(self, function, x, y, z, threads, shared, stream, params):
         if y > 65535 or z > 65535:

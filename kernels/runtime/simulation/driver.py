@@ -150,13 +150,13 @@ class SimulatedDriver(CaptureGuard):
         self.not_while_capturing("load")
         self._count("load")
         self.functions.append(specialisation)
-        threads, shared, cubin = 32 * specialisation.options.get("num_warps", 4), 0, b""
+        threads, shared, cubin, scratch = 32 * specialisation.options.get("num_warps", 4), 0, b"", 0
         if self.compile:
             from tritonnet.kernels.runtime.compiler import compiled
 
             binary = compiled(specialisation, self.target)
-            threads, shared, cubin = binary.threads, binary.shared, binary.cubin
-        return Loaded(Function(specialisation, threads), threads, shared, cubin=cubin)
+            threads, shared, cubin, scratch = binary.threads, binary.shared, binary.cubin, binary.scratch
+        return Loaded(Function(specialisation, threads, scratch), threads, shared, cubin=cubin, scratch=scratch)
 
     def launch(self, function, x, y, z, threads, shared, stream, params):
         if stream not in self.streams or threads != function.threads:
@@ -167,6 +167,8 @@ class SimulatedDriver(CaptureGuard):
             return
         self._count("launch", LaunchFailed)
         grid, values = (x, y, z), function.decode(params)  # now: the caller may reuse the block at once
+        if function.scratch:
+            function.check_scratch(params, grid, self.heap)
         self._submit(Operation(function.name, grid, lambda: function.interpret(grid, values, self.heap, self.races)))
 
     def prepared(self, *args):

@@ -165,3 +165,11 @@ def scalar_product(x, y, factor, BLOCK: tl.constexpr):
     product = tl.load(x + tl.arange(0, BLOCK)) * factor
     tl.static_assert(product.dtype == tl.float32)
     tl.store(y + tl.arange(0, BLOCK), product)
+
+
+@kernel
+def described_copy(x, y, rows, cols, ROWS: tl.constexpr, COLS: tl.constexpr):
+    """Through tensor descriptors that each program makes."""
+    source = tl.make_tensor_descriptor(x, [rows, cols], [cols, 1], [ROWS, COLS])
+    target = tl.make_tensor_descriptor(y, [rows, cols], [cols, 1], [ROWS, COLS])
+    target.store([tl.program_id(0) * ROWS, 0], source.load([tl.program_id(0) * ROWS, 0]))
