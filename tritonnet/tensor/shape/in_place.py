@@ -5,6 +5,7 @@ from __future__ import annotations
 import tritonnet
 from tritonnet.autograd.mode import state
 from tritonnet.kernels.rows import normal_axis
+from tritonnet.tensor.operators import in_place
 from tritonnet.tensor.shape import arrange, views
 
 
@@ -19,19 +20,6 @@ def reshaping(f):
         if self.base is not None:
             self.base = out.base
         return self
-
-    method.__name__ = method.__qualname__ = f"{f.__name__}_"
-    method.__doc__ = f"In place: {f.__doc__}"
-    return method
-
-
-def rewriting(f):
-    """The method that writes f(self, …), of the same shape, into self."""
-
-    def method(self, *args, **kwargs):
-        if state.grad:
-            self._check_inplace()
-        return self._become(f(self, *args, **kwargs))
 
     method.__name__ = method.__qualname__ = f"{f.__name__}_"
     method.__doc__ = f"In place: {f.__doc__}"
@@ -61,5 +49,5 @@ class InPlaceShape:
 
     squeeze_, unsqueeze_, t_ = reshaping(views.squeeze), reshaping(views.unsqueeze), reshaping(views.t)
     transpose_ = swapaxes_ = swapdims_ = reshaping(views.transpose)
-    tril_, triu_ = rewriting(arrange.tril), rewriting(arrange.triu)
+    tril_, triu_ = in_place(arrange.tril), in_place(arrange.triu)
     unfold = unfold
