@@ -73,7 +73,7 @@ def operations(device):
     """Whole operations of the ground floor, results allocated: planned by shape, see kernels/plans.py."""
     import numpy as np
 
-    from tritonnet.kernels import conv, matmul, pool
+    from tritonnet.kernels import conv, matmul, pool, reduce, softmax
     from tritonnet.kernels.arrays import empty
 
     x, w = empty((8, 32, 32, 32), np.float16, device).transpose(0, 3, 1, 2), empty((32, 32, 3, 3), np.float16, device)
@@ -85,6 +85,9 @@ def operations(device):
         "conv2d(x, w)": lambda: conv.conv2d(images, weights, None, (1, 1), (1, 1)),
         "conv2d, weight to be laid out": lambda: conv.conv2d(images, w, None, (1, 1), (1, 1)),
         "conv2d_backward(dy, x, w)": lambda: conv.conv2d_backward(x, images, weights, (1, 1), (1, 1)),
+        "sum(a, axis=1)": lambda: reduce.sum(a, 1),
+        "softmax(a)": lambda: softmax.softmax(a),
+        "softmax_backward(dy, a)": lambda: softmax.softmax_backward(a, a),
         "max_pool2d(x)": lambda: pool.max_pool2d(x, windows),
         "max_pool2d_backward(dy, x)": lambda: pool.max_pool2d_backward(y, x, y, where, windows),
     }

@@ -50,15 +50,20 @@ def merged(shape, strides):
 
 def rows_of(x, axis: int) -> Rows:
     """`x` with its axis as columns."""
+    found = walk_of(x.shape, x.strides, axis)
+    return rows_of(contiguous(x), axis) if found is None else Rows(x, *found)
+
+
+def walk_of(shape, strides, axis: int):
+    """(batch, rows, cols, strides) of an axis as columns, or None where strides do not allow it."""
     before, after = slice(0, axis), slice(axis + 1, None)
-    shape, strides = x.shape, x.strides
     inner = merged(shape[after], strides[after]) if math.prod(shape[after]) != 1 else (1, 0)
     outer = merged(shape[before], strides[before])
     if inner is None or outer is None:
-        return rows_of(contiguous(x), axis)
+        return None
     cols, step = (shape[axis], strides[axis]) if shape else (1, 1)
     batch, row = (outer, inner) if math.prod(shape[after]) != 1 else ((1, 0), outer)
-    return Rows(x, batch[0], row[0], cols, (batch[1], *(None if s == 1 else s for s in (row[1], step))))
+    return batch[0], row[0], cols, (batch[1], *(None if s == 1 else s for s in (row[1], step)))
 
 
 def next_power_of_2(n: int) -> int:

@@ -13,11 +13,13 @@ import math
 import numpy as np
 
 from tritonnet.kernels import tuning
-from tritonnet.kernels.arrays import empty, is_host
+from tritonnet.kernels.arrays import contiguous, empty, is_host
+from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.plans import fresh, planned
 from tritonnet.kernels.quiet import quietly
-from tritonnet.kernels.rows import DENSE_TILES, normal_axis, rows_of, sensible_tile, tile_of, tiles_where, walk
+from tritonnet.kernels.rows import DENSE_TILES, normal_axis, sensible_tile, tile_of, tiles_where, walk, walk_of
 from tritonnet.kernels.runtime.host import PIECE, parallel
 
 SMALL = 1 << 12  # elements up to which a mirror makes as few calls as will do
@@ -212,48 +214,57 @@ def softmax_backward_kernel(dy, y, dx, rows, cols, dy_batch: tl.int64, dy_row: t
 
 # --- launch ---
 
-def _launch(kernel, arrays, axis, log, **config):
-    """Over the tiles of arrays of one shape."""
-    views = [rows_of(a, axis) for a in arrays]
-    v = views[0]
-    device, tile = v.array.device, None
-    if all(r.strides[2] is None for r in views):
-        tile = tuning.chosen(kernel, device, v.array.dtype, v.rows, v.cols)
-    tile = tile or tile_of(device, v.rows, v.cols, along_rows=v.strides[1] is None and v.strides[2] is not None)
-    kernel[(v.batch * -(-v.rows // tile["ROWS"]),)](
-        *(r.array for r in views), v.rows, v.cols, *(s for r in views for s in r.strides), LOG=log,
-        ACC=accumulator(v.array.dtype), LOOP=v.cols > tile["BLOCK"], **tile)
+@planned
+def softmax_plan(device, kernel, shape, strides, dtype, axis, log):
+    """run(*arrays) -> the result, for arrays of one shape; strides: those of each."""
+    walks = [walk_of(shape, s, axis) for s in (*strides, c_strides(shape))]
+    if None in walks:
+        return lambda *arrays: _softmax_device(kernel, [contiguous(a) for a in arrays], axis, log)
+    batch, rows, cols, first = walks[0]
+    tile = None
+    if all(walk[3][2] is None for walk in walks):
+        tile = tuning.chosen(kernel, device, dtype, rows, cols)
+    tile = tile or tile_of(device, rows, cols, along_rows=first[1] is None and first[2] is not None)
+    variant = kernel.variant(device, LOG=log, ACC=accumulator(dtype), LOOP=cols > tile["BLOCK"], **tile)
+    grid, numbers = (batch * -(-rows // tile["ROWS"]),), (rows, cols, *(s for walk in walks for s in walk[3]))
+    make = fresh(device, shape, dtype)
+
+    def run(*arrays):
+        out = make()
+        variant(grid, *arrays, out, *numbers)
+        return out
+
+    return run
 
 
-def _softmax_device(x, axis, log):
-    y = empty(x.shape, x.dtype, x)
-    if x.size:
-        _launch(softmax_kernel, (x, y), normal_axis(axis, x.ndim), log)
-    return y
-
-
-def _softmax_backward_device(dy, y, axis, log):
-    dx = empty(y.shape, y.dtype, y)
-    if y.size:
-        _launch(softmax_backward_kernel, (dy, y, dx), normal_axis(axis, y.ndim), log)
-    return dx
+def _softmax_device(kernel, arrays, axis, log):
+    """The result of a kernel on arrays of one shape, in C order and of the last one's type."""
+    x = arrays[-1]
+    if not x.size:
+        return empty(x.shape, x.dtype, x)
+    strides = tuple([a.strides for a in arrays])
+    return softmax_plan(x.device, kernel, x.shape, strides, x.dtype, normal_axis(axis, x.ndim), log)(*arrays)
 
 
 def softmax(x, axis: int = -1):
     """exp(x) along an axis, scaled to sum to 1; any shape, float. Raises IndexError for an axis that is not there."""
-    return softmax_mirror(x, axis) if is_host(x) else _softmax_device(x, normal_axis(axis, x.ndim), False)
+    return softmax_mirror(x, axis) if is_host(x) else _softmax_device(softmax_kernel, (x,), axis, False)
 
 
 def softmax_backward(dy, y, axis: int = -1):
     """dx from dy and the result y."""
-    return softmax_backward_mirror(dy, y, axis) if is_host(y) else _softmax_backward_device(dy, y, axis, False)
+    if is_host(y):
+        return softmax_backward_mirror(dy, y, axis)
+    return _softmax_device(softmax_backward_kernel, (dy, y), axis, False)
 
 
 def log_softmax(x, axis: int = -1):
     """The logarithm of softmax(x), exact where softmax underflows."""
-    return softmax_mirror(x, axis, log=True) if is_host(x) else _softmax_device(x, axis, True)
+    return softmax_mirror(x, axis, log=True) if is_host(x) else _softmax_device(softmax_kernel, (x,), axis, True)
 
 
 def log_softmax_backward(dy, y, axis: int = -1):
     """dx from dy and the result y."""
-    return softmax_backward_mirror(dy, y, axis, log=True) if is_host(y) else _softmax_backward_device(dy, y, axis, True)
+    if is_host(y):
+        return softmax_backward_mirror(dy, y, axis, log=True)
+    return _softmax_device(softmax_backward_kernel, (dy, y), axis, True)

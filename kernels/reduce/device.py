@@ -8,7 +8,9 @@ import numpy as np
 
 from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty
+from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import accumulator, bool_, int32, int64, is_float
+from tritonnet.kernels.plans import fresh, planned
 from tritonnet.kernels.reduce.axes import reduced_shape
 from tritonnet.kernels.reduce.kernels import extreme_kernel, logsumexp_kernel, reduce_kernel
 from tritonnet.kernels.rows import Rows, merged, next_power_of_2
@@ -16,19 +18,32 @@ from tritonnet.kernels.rows import Rows, merged, next_power_of_2
 
 def rows_over(x, axes) -> Rows:
     """The reduced axes as columns, the others as (batch, rows); a copy where strides do not allow it."""
-    if not x.size:
-        return Rows(x, 1, math.prod(reduced_shape(x.shape, axes, False)), 0, (0, 0, 0))
-    kept = [a for a in range(x.ndim) if a not in axes]
-    columns = merged([x.shape[a] for a in axes], [x.strides[a] for a in axes])
+    found = walk_over(x.shape, x.strides, axes)
+    if found is not None:
+        return Rows(x, *found)
+    x = columns_last(x, axes)
+    return rows_over(x, tuple(range(x.ndim - len(axes), x.ndim)))
+
+
+def columns_last(x, axes):
+    """A copy with the reduced axes behind the others."""
+    return contiguous(x.transpose(*(a for a in range(x.ndim) if a not in axes), *axes))
+
+
+def walk_over(shape, strides, axes):
+    """(batch, rows, cols, strides) with the reduced axes as columns, or None where strides do not allow it."""
+    if 0 in shape:
+        return 1, math.prod(reduced_shape(shape, axes, False)), 0, (0, 0, 0)
+    kept = [a for a in range(len(shape)) if a not in axes]
+    columns = merged([shape[a] for a in axes], [strides[a] for a in axes])
     for cut in range(len(kept), -1, -1):  # batch before the cut, rows after it
-        halves = [merged([x.shape[a] for a in part], [x.strides[a] for a in part]) for part in (kept[:cut], kept[cut:])]
+        halves = [merged([shape[a] for a in part], [strides[a] for a in part]) for part in (kept[:cut], kept[cut:])]
         if columns is not None and None not in halves:
             (batch, batch_step), (rows, row_step) = halves
             if rows == 1:
                 batch, batch_step, rows, row_step = 1, 0, batch, batch_step
-            steps = (None if s == 1 else s for s in (row_step, columns[1]))
-            return Rows(x, batch, rows, columns[0], (batch_step, *steps))
-    return rows_over(contiguous(x.transpose(*kept, *axes)), tuple(range(len(kept), x.ndim)))
+            return batch, rows, columns[0], (batch_step, *(None if s == 1 else s for s in (row_step, columns[1])))
+    return None
 
 
 def tile(device, r: Rows, most=4096):
@@ -68,36 +83,64 @@ def neutral(kind, dtype):
     return int(limits.min if kind == "max" else limits.max)
 
 
-def computing_type(kind, x):
+def computing_type(kind, dtype):
     """What a reduction is computed in."""
-    if kind in ("any", "all") or x.dtype == bool_ and kind in ("max", "min"):
+    if kind in ("any", "all") or dtype == bool_ and kind in ("max", "min"):
         return int32
-    return accumulator(x.dtype) if kind not in ("max", "min") or is_float(x.dtype) else x.dtype
+    return accumulator(dtype) if kind not in ("max", "min") or is_float(dtype) else dtype
 
 
 def reduce(x, axes, keepdims, kind, dtype, scale=None, center=None):
     """One of `reduce_kernel`'s kinds. center: C-contiguous, one value per result."""
-    acc = computing_type(kind, x)
-    out = empty(reduced_shape(x.shape, axes, keepdims), dtype, x)
-    if not out.size:
+    return reduce_plan(x.device, x.shape, x.strides, x.dtype, axes, keepdims, kind, dtype, scale)(x, center)
+
+
+@planned
+def reduce_plan(device, shape, strides, source, axes, keepdims, kind, dtype, scale):
+    """run(x, center) -> the result, for arrays of type `source`."""
+    result, acc = reduced_shape(shape, axes, keepdims), computing_type(kind, source)
+    make, size = fresh(device, result, dtype), math.prod(result)
+    if not size:
+        return lambda x, center: make()
+    walk = walk_over(shape, strides, axes)
+    if walk is None:
+        last = tuple(range(len(shape) - len(axes), len(shape)))
+        return lambda x, center: reduce(columns_last(x, axes), last, False, kind, dtype, scale, center).reshape(result)
+    r = Rows(None, *walk)
+    tuned = tuning.chosen(reduce_kernel, device, source, r.rows, r.cols) if r.strides[2] is None else None
+    config = tuned or tile(device, r)
+    splits, per_split = splits_for(device, r, config)
+    if splits == 1:
+        launch = _launch(device, r, splits, per_split, kind, acc, scale, config)
+
+        def run(x, center):
+            out = make()
+            launch(x, center, out)
+            return out
+
+        return run
+
+    launch = _launch(device, r, splits, per_split, kind, acc, None, config)
+    make_partial, kind = fresh(device, (splits, size), acc), AGAIN.get(kind, kind)
+    over = Rows(None, *walk_over((splits, size), c_strides((splits, size)), (0,)))
+    finish = _launch(device, over, 1, max(over.cols, 1), kind, acc, scale, tile(device, over))
+
+    def run_split(x, center):
+        partial, out = make_partial(), make()
+        launch(x, center, partial)
+        finish(partial, None, out)
         return out
-    r = rows_over(x, axes)
-    tuned = tuning.chosen(reduce_kernel, x.device, x.dtype, r.rows, r.cols) if r.strides[2] is None else None
-    config = tuned or tile(x.device, r)
-    splits, per_split = splits_for(x.device, r, config)
-    target = out if splits == 1 else empty((splits, out.size), acc, x)
-    grid = (r.batch * -(-r.rows // config["ROWS"]), splits)
-    first = scale if splits == 1 else None
-    reduce_kernel[grid](r.array, center, target, r.rows, r.cols, per_split, *r.strides, 1.0 if first is None else first,
-                        KIND=kind, NEUTRAL=neutral(kind, acc), SCALED=first is not None, ACC=acc, **config)
-    if splits > 1:
-        r = rows_over(target, (0,))
-        config = tile(x.device, r)
-        reduce_kernel[(-(-r.rows // config["ROWS"]), 1)](
-            target, None, out, r.rows, r.cols, max(r.cols, 1), *r.strides, 1.0 if scale is None else scale,
-            KIND=AGAIN.get(kind, kind), NEUTRAL=neutral(AGAIN.get(kind, kind), acc), SCALED=scale is not None, ACC=acc,
-            **config)
-    return out
+
+    return run_split
+
+
+def _launch(device, r, splits, per_split, kind, acc, scale, config):
+    """launch(x, center, out) of `reduce_kernel`."""
+    variant = reduce_kernel.variant(device, KIND=kind, NEUTRAL=neutral(kind, acc), SCALED=scale is not None, ACC=acc,
+                                    **config)
+    grid = r.batch * -(-r.rows // config["ROWS"]), splits
+    numbers = r.rows, r.cols, per_split, *r.strides, 1.0 if scale is None else scale
+    return lambda x, center, out: variant(grid, x, center, out, *numbers)
 
 
 def extreme(x, axes, keepdims, largest):

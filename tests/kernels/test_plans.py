@@ -97,3 +97,18 @@ def test_the_next_launch_takes_what_was_stored(gpu, kernel, sizes, config, run, 
     after = launched(work, kernel.name)
     constants = after.variant.constants | after.variant.options
     assert {name: constants[name] for name in config} == config
+
+
+def test_reductions_and_softmax_are_planned_once_per_layout(gpu):
+    from tritonnet.kernels.reduce import sum as total
+    from tritonnet.kernels.softmax import softmax, softmax_backward
+
+    x = empty((4, 6, 8), F2, gpu)
+    strided = x[::2, ::3, ::2]                           # softmax along axis 2 and the sum need a copy of it
+    work = (lambda: total(x, 1), lambda: total(x, (0, 2)), lambda: total(strided, (0, 2), True), lambda: softmax(x, 1),
+            lambda: softmax(strided, 2), lambda: softmax_backward(x, x.transpose(0, 2, 1).reshape(4, 6, 8), 1))
+    shapes = [run().shape for run in work]
+    assert shapes == [(4, 8), (6,), (1, 2, 1), (4, 6, 8), (2, 2, 4), (4, 6, 8)]
+    known = len(gpu.plans)
+    assert [run().shape for run in work] == shapes and len(gpu.plans) == known
+    assert launched(work[4], "softmax_kernel").args[0].contiguous
