@@ -2,11 +2,13 @@
 
 JSON's own null, true, numbers, strings and lists stand for themselves; everything else is an object with one key that
 says what it is: {"dict": [[key, value], …]}, {"ordered": …}, {"tuple": […]}, {"size": […]}, {"float": "nan"},
-{"tensor": name, …}, {"ndarray": name}, {"scalar": [dtype, value]}, {"dtype": name}, {"device": name}.
+{"complex": [real, imaginary]}, {"bytes": base64}, {"set": […]}, {"frozenset": […]}, {"tensor": name, …},
+{"ndarray": name}, {"scalar": [dtype, value]}, {"dtype": name}, {"device": name}.
 """
 
 from __future__ import annotations
 
+import base64
 import math
 from collections import OrderedDict
 
@@ -20,7 +22,8 @@ from tritonnet.nn.parameter import Parameter
 from tritonnet.serialization.tensorfile import NAMES, CorruptFile
 from tritonnet.tensor.core import Size, Tensor
 
-STORABLE = "tensors, NumPy arrays, numbers, strings, None, dtypes, devices, and dicts, lists and tuples of them"
+STORABLE = ("tensors, NumPy arrays, numbers, strings, bytes, None, dtypes, devices, and dicts, lists, tuples and sets of "
+            "them")
 SCALARS = {dtype.name: dtype for dtype in NAMES}
 
 
@@ -44,6 +47,12 @@ class _Flattener:
             return value
         if kind is float:
             return value if math.isfinite(value) else {"float": repr(value)}
+        if kind is complex:
+            return {"complex": [self.encode(value.real, path, place), self.encode(value.imag, path, place)]}
+        if kind is bytes:
+            return {"bytes": base64.b64encode(value).decode()}
+        if kind in (set, frozenset):
+            return {kind.__name__: [self.key(v, place) for v in value]}
         if isinstance(value, Tensor):
             return self.tensor(value, path)
         if kind is np.ndarray:
@@ -82,10 +91,10 @@ class _Flattener:
     def key(self, key, place):
         if isinstance(key, tuple):
             return {"tuple": [self.key(k, place) for k in key]}
-        if key is None or type(key) in (bool, int, float, str):
+        if key is None or type(key) in (bool, int, float, complex, str, bytes):
             return self.encode(key, (), place)
-        raise TypeError(f"save: cannot store the key {key!r} of {place}, a {type(key).__name__}: expected str, int, "
-                        "float, bool, None or a tuple of them")
+        raise TypeError(f"save: cannot store {key!r}, a {type(key).__name__}, as a key of {place} or in it: expected str, "
+                        "bytes, a number, bool, None or a tuple of them")
 
     def name(self, path):
         """A name for the tensor at `path` that no other has."""
@@ -216,6 +225,12 @@ class _Rebuilder:
             return SCALARS[content[0]].type(self.decode(content[1]))
         if kind == "float":
             return float(content)
+        if kind == "complex":
+            return complex(*map(self.decode, content))
+        if kind == "bytes":
+            return base64.b64decode(content, validate=True)
+        if kind in ("set", "frozenset"):
+            return (set if kind == "set" else frozenset)(map(self.decode, content))
         if kind == "dtype":
             return {d.name: d for d in DTYPES.values()}[content]
         if kind == "device":
