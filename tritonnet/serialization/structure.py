@@ -22,8 +22,8 @@ from tritonnet.nn.parameter import Parameter
 from tritonnet.serialization.tensorfile import NAMES, CorruptFile
 from tritonnet.tensor.core import Size, Tensor
 
-STORABLE = ("tensors, NumPy arrays, numbers, strings, bytes, None, dtypes, devices, and dicts, lists, tuples and sets of "
-            "them")
+STORABLE = ("tensors, NumPy arrays, numbers, strings, bytes, None, dtypes, devices, and dicts, lists, tuples "
+            "and sets of them")
 SCALARS = {dtype.name: dtype for dtype in NAMES}
 
 
@@ -93,8 +93,8 @@ class _Flattener:
             return {"tuple": [self.key(k, place) for k in key]}
         if key is None or type(key) in (bool, int, float, complex, str, bytes):
             return self.encode(key, (), place)
-        raise TypeError(f"save: cannot store {key!r}, a {type(key).__name__}, as a key of {place} or in it: expected str, "
-                        "bytes, a number, bool, None or a tuple of them")
+        raise TypeError(f"save: cannot store {key!r}, a {type(key).__name__}, as a key of {place} or in it: expected "
+                        "str, bytes, a number, bool, None or a tuple of them")
 
     def name(self, path):
         """A name for the tensor at `path` that no other has."""

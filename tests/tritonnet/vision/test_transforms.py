@@ -74,6 +74,8 @@ def test_normalize_errors(given, error, message):
         transforms.Normalize((0.5,), (0.5,))(given)
     with pytest.raises(ValueError, match="division by zero"):
         transforms.Normalize((0.5,), (0.0,))(tritonnet.ones(1, 2, 2))
+    with pytest.raises(RuntimeError, match="mean of 2 channels for an image of 3"):
+        transforms.Normalize((0.5, 0.5), (0.5, 0.5))(tritonnet.ones(3, 2, 2))
 
 
 def test_pil_to_tensor_and_back():

@@ -139,6 +139,10 @@ def _normalize(array, mean, std, inplace):
     m, s = pixels.per_channel(mean, array.dtype), pixels.per_channel(std, array.dtype)
     if (s == 0).any():
         raise ValueError(f"std evaluated to zero after conversion to {array.dtype}, leading to division by zero.")
+    channels = array.shape[-3]
+    for name, values in (("mean", m), ("std", s)):
+        if values.size not in (1, channels) and (inplace or channels != 1):
+            raise RuntimeError(f"normalize: {name} of {values.size} channels for an image of {channels}")
     out = np.subtract(array, m, out=array if inplace else None)
     out /= s
     return out
