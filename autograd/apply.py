@@ -49,6 +49,15 @@ def unwrapped(name, otherwise=()):
             f"        {name}_tracked = False"]
 
 
+def recasting(cls, tensors):
+    """Statements: the arguments in the types that autocast wants, where the operation is on its lists."""
+    from tritonnet.autograd.autocast import LISTED
+
+    if cls.__name__ not in LISTED:
+        return []
+    return ["    if casting:", f"        {', '.join(tensors)}, = recast(cls, {', '.join(tensors)})"]
+
+
 def edge_of(name, tracked):
     """An expression: where the gradient of an argument goes, or None."""
     return f"(({name}.node if {name}.base is None else current_node({name})) or {name}) if {tracked} else None"
@@ -56,10 +65,12 @@ def edge_of(name, tracked):
 
 def scope(cls, **more):
     """What the statements refer to."""
+    from tritonnet.autograd.autocast import casting, recast
     from tritonnet.autograd.views import current_node, gained
 
     return {"cls": cls, "Tensor": function.Tensor, "new": object.__new__, "state": state, "clock": clock,
-            "current_node": current_node, "gained": gained, "check": function.check_number} | more
+            "current_node": current_node, "gained": gained, "check": function.check_number, "casting": casting,
+            "recast": recast} | more
 
 
 def compiled(cls, lines, names):
@@ -84,7 +95,8 @@ def apply_of(cls):
     passed = [f"{n}_array" if n in tensors else n for n in names]
     tracked, edges = [f"{n}_tracked" for n in tensors], [edge_of(n, f"{n}_tracked") if n in tensors else "None"
                                                          for n in names]
-    lines = [f"def apply({', '.join(signature)}):", "    node = new(cls)", "    node.saved = ()"]
+    lines = [f"def apply({', '.join(signature)}):", "    node = new(cls)", "    node.saved = ()",
+             *recasting(cls, tensors)]
     for n in tensors:
         lines += unwrapped(n, [f"check({cls.__name__!r}, {n})"] if n is names[0] else ())
     if several:

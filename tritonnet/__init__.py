@@ -41,8 +41,8 @@ from tritonnet.tensor.printing import set_printoptions  # noqa: E402
 _out.offer(globals())
 
 _SUBMODULES = {
-    "accelerator", "autograd", "backends", "cli", "cuda", "data", "distributions", "kernels", "linalg", "nn", "optim",
-    "profiler", "utils", "version", "vision",
+    "accelerator", "amp", "autograd", "backends", "cli", "cpu", "cuda", "data", "distributions", "kernels", "linalg",
+    "nn", "optim", "profiler", "utils", "version", "vision",
 }
 _FUNCTIONAL = {  # also found here, as in PyTorch
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "bilinear", "channel_shuffle",
@@ -50,7 +50,9 @@ _FUNCTIONAL = {  # also found here, as in PyTorch
     "hardshrink", "layer_norm", "max_pool1d", "max_pool2d", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle",
     "rms_norm",
 }
-_LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels"}
+_LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels", **dict.fromkeys(
+    ["autocast", "is_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype", "is_autocast_available",
+     "is_autocast_cache_enabled", "clear_autocast_cache"], "amp.autocast_mode")}
 
 strided, contiguous_format, preserve_format, channels_last = (
     "tritonnet.strided", "tritonnet.contiguous_format", "tritonnet.preserve_format", "tritonnet.channels_last"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 import tritonnet
+from tritonnet.autograd.autocast import LOW, listed
 from tritonnet.autograd.function import make
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.ops.factor import Cholesky, Det, Inverse, LogDet, Solve, check_square
@@ -193,6 +194,7 @@ def cross(input, other, *, dim=-1):
     return products.cross(input, other, dim)
 
 
+@listed(cuda=LOW, cpu=LOW)
 def vecdot(x, y, *, dim=-1):
     """Sums of products along dim."""
     return (x * y).sum(dim)

@@ -160,6 +160,10 @@ def __getattr__(name):
         from tritonnet.tensor.legacy import constructor
 
         return constructor(name, "cuda")
+    if name == "amp":
+        import importlib
+
+        return importlib.import_module("tritonnet.cuda.amp")
     if name in ("Stream", "Event", "current_stream", "stream"):
         from tritonnet.cuda import streams
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import string
 
+from tritonnet.autograd.autocast import LOW, listed
 from tritonnet.autograd.ops.matmul import MatMul
 
 
@@ -111,6 +112,7 @@ def _expanded(x, term, sizes, shared):
     return x if shape == list(x.shape) else x.expand(shape)
 
 
+@listed(cuda=LOW)
 def einsum(equation, *operands):
     """Sums of products in Einstein's notation: "ij,jk->ik" multiplies matrices, "ii" is a trace.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tritonnet.autograd.autocast import LOW, WIDEST, listed
 from tritonnet.autograd.ops.matmul import MatMul
 from tritonnet.tensor.einsum import einsum
 
@@ -43,6 +44,7 @@ def bmm(input, mat2):
     return MatMul.apply(input, mat2)
 
 
+@listed(cuda=LOW, cpu=WIDEST)
 def mv(input, vec):
     """(M, K) x (K,) -> (M,)."""
     if input.ndim != 2 or vec.ndim != 1:
@@ -50,6 +52,7 @@ def mv(input, vec):
     return MatMul.apply(input, vec)
 
 
+@listed(cuda=WIDEST, cpu=WIDEST)
 def dot(input, other):
     """The sum of products of two vectors, 0-dimensional."""
     if input.ndim != 1 or other.ndim != 1:
@@ -63,6 +66,7 @@ def dot(input, other):
 vdot = dot
 
 
+@listed(cuda=WIDEST)
 def inner(input, other):
     """Sums of products along the last dimension: (..., K) x (*, K) -> (..., *)."""
     if input.ndim == 0 or other.ndim == 0:
@@ -104,6 +108,7 @@ def _fits(name, input, shape):
                            f"Target sizes: {list(shape)}.  Tensor sizes: {list(input.shape)}")
 
 
+@listed(cuda=LOW, cpu=LOW)
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """beta input + alpha (mat1 @ mat2), input broadcast to the product's shape."""
     _need("addmm", mat1, 2, "mat1 must be a matrix")
@@ -113,6 +118,7 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     return _scaled_sum(input, product, beta, alpha)
 
 
+@listed(cuda=LOW, cpu=WIDEST)
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """beta input + alpha (mat @ vec)."""
     product = mv(mat, vec)
@@ -120,6 +126,7 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
     return _scaled_sum(input, product, beta, alpha)
 
 
+@listed(cuda=LOW, cpu=LOW)
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta input + alpha (batch1 @ batch2) for stacks of matrices."""
     product = bmm(batch1, batch2)

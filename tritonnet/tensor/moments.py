@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tritonnet
+from tritonnet.autograd.autocast import SINGLE, listed
 from tritonnet.autograd.mode import state
 from tritonnet.kernels.rows import normal_axis
 from tritonnet.tensor.reduce import ValuesAndIndices
@@ -120,6 +121,7 @@ def dist(input, other, p=2):
     return (input - other).norm(p)
 
 
+@listed(cuda=SINGLE, cpu=SINGLE)
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-distance of each row of x1 (…, P, M) to each row of x2 (…, R, M): (…, P, R)."""
     for name, x in (("X1", x1), ("X2", x2)):

@@ -6,6 +6,7 @@ import itertools
 import math
 
 import tritonnet
+from tritonnet.autograd.autocast import LOW, SINGLE, WIDEST, listed
 from tritonnet.kernels.rows import normal_axis
 
 __all__ = ["addr", "broadcast_shapes", "cartesian_prod", "chain_matmul", "cholesky", "combinations", "cross",
@@ -26,6 +27,7 @@ def broadcast_shapes(*shapes):
     return tritonnet.Size(reversed(found))
 
 
+@listed(cuda=WIDEST, cpu=SINGLE)
 def trace(input):
     """The sum of the diagonal of a matrix."""
     if input.ndim != 2:
@@ -42,6 +44,7 @@ def kron(input, other):
     return (a * b).reshape([i * j for i, j in zip(a.shape[::2], b.shape[1::2])])
 
 
+@listed(cuda=WIDEST)
 def tensordot(a, b, dims=2):
     """Sums of products over the last `dims` dimensions of a and the first of b, or over dims=(those of a, of b)."""
     if isinstance(dims, int):
@@ -65,6 +68,7 @@ def tensordot(a, b, dims=2):
     return (left @ right).reshape([a.shape[d] for d in rest_a] + [b.shape[d] for d in rest_b])
 
 
+@listed(cuda=WIDEST)
 def cross(input, other, dim=None):
     """The cross product of vectors along dim, by default the first of size 3."""
     if dim is None:
@@ -104,6 +108,7 @@ def chain_matmul(*matrices):
     return found
 
 
+@listed(cuda=LOW)
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """beta input + alpha times the outer product of two vectors."""
     return beta * input + alpha * tritonnet.outer(vec1, vec2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from tritonnet.autograd.autocast import WIDEST, listed
 from tritonnet.autograd.ops import reduce as ops
 from tritonnet.dtypes import numpy_dtype
 from tritonnet.kernels.dtypes import FLOATS
@@ -152,6 +153,7 @@ def cumsum(x, dim, *, dtype=None):
     return ops.CumSum.apply(x, dim) if dtype is None else ops.CumSum.apply(x._cast(dtype), dim)._cast(dtype)
 
 
+@listed(cuda=WIDEST)
 def nansum(x, dim=None, keepdim=False, *, dtype=None):
     """The sum without NaNs."""
     kept = x.where(~x.isnan(), 0.0) if x.array.dtype in FLOATS else x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tritonnet
+from tritonnet.autograd.autocast import SINGLE, WIDEST, listed
 from tritonnet.kernels.rows import normal_axis
 from tritonnet.tensor.reduce import ValuesAndIndices
 
@@ -22,6 +23,7 @@ def _accumulated(name, input, dim, step):
     return tritonnet.stack(found, d)
 
 
+@listed(cuda=SINGLE)
 def cumprod(input, dim, *, dtype=None):
     """Running products along dim; integers and bools give int64."""
     if dtype is not None or not input.is_floating_point():
@@ -29,6 +31,7 @@ def cumprod(input, dim, *, dtype=None):
     return _accumulated("cumprod", input, dim, lambda so_far, part: so_far * part)
 
 
+@listed(cuda=WIDEST)
 def logcumsumexp(input, dim):
     """log of the running sums of exponentials along dim."""
     return _accumulated("logcumsumexp", input, dim, tritonnet.logaddexp)

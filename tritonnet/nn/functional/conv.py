@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tritonnet.autograd.autocast import WIDEST, listed
 from tritonnet.autograd.ops.conv import Conv1d, Conv2d, ConvTranspose2d, Fold, Unfold
 from tritonnet.autograd.ops.matmul import Linear, MatMul
 from tritonnet.autograd.ops.shape import Pad
@@ -21,6 +22,7 @@ def linear(input, weight, bias=None):
     return Linear.apply(input, weight, bias)
 
 
+@listed(cuda=WIDEST, cpu=WIDEST)
 def bilinear(input1, input2, weight, bias=None):
     """y_o = x1^T W_o x2 + b_o.  input1: (…, in1).  input2: (…, in2).  weight: (out, in1, in2).  Returns (…, out)."""
     if input1.shape[:-1] != input2.shape[:-1]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import tritonnet
+from tritonnet.autograd.autocast import REFUSED, SINGLE, listed
 from tritonnet.autograd.ops.loss import (
     BceLoss,
     BceWithLogits,
@@ -142,6 +143,7 @@ def _scalar_type(tensor):
     return tensor.type().rpartition(".")[2].removesuffix("Tensor")
 
 
+@listed(cuda=REFUSED, cpu=SINGLE)
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """-(y log x + (1 - y) log(1 - x)) for probabilities x; the logarithms are cut off at -100.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import tritonnet
+from tritonnet.autograd.autocast import SINGLE, listed
 from tritonnet.nn.functional.activation import logsigmoid, softplus
 from tritonnet.nn.functional.distance import pairwise_distance
 from tritonnet.nn.functional.loss import need_tensors, reduction_of
@@ -20,6 +21,7 @@ def _reduced(loss, reduction):
     return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
 
 
+@listed(cuda=SINGLE, cpu=SINGLE)
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """max(0, -target (input1 - input2) + margin): input1 is to rank higher where target is 1, lower where it is -1."""
     need_tensors("margin_ranking_loss", input1=input1, input2=input2, target=target)
@@ -29,6 +31,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
     return _reduced((margin - target * (input1 - input2)).clamp(min=0), reduction_of(size_average, reduce, reduction))
 
 
+@listed(cuda=SINGLE, cpu=SINGLE)
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
     """input where target is 1, max(0, margin - input) where it is -1."""
     need_tensors("hinge_embedding_loss", input=input, target=target)
@@ -36,6 +39,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
     return _reduced(apart + tritonnet.where(target != -1, input, 0.0), reduction_of(size_average, reduce, reduction))
 
 
+@listed(cuda=SINGLE, cpu=SINGLE)
 def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1.  inputs: (N, D) or (D,)."""
     need_tensors("cosine_embedding_loss", input1=input1, input2=input2, target=target)
@@ -51,6 +55,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     return _reduced(loss, reduction_of(size_average, reduce, reduction))
 
 
+@listed(cuda=SINGLE, cpu=SINGLE)
 def triplet_margin_loss(
     anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None,
     reduction="mean",
@@ -84,12 +89,14 @@ def triplet_margin_with_distance_loss(
     return _reduced((margin + near - far).clamp(min=0), reduction)
 
 
+@listed(cuda=SINGLE, cpu=SINGLE)
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-target input)); target: 1 or -1."""
     need_tensors("soft_margin_loss", input=input, target=target)
     return _reduced(softplus(-target * input), reduction_of(size_average, reduce, reduction))
 
 
+@listed(cuda=SINGLE)
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """Binary cross-entropy of sigmoid(input), averaged over the classes, the last dimension."""
     need_tensors("multilabel_soft_margin_loss", input=input, target=target)
@@ -98,6 +105,7 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     return _reduced(loss, reduction_of(size_average, reduce, reduction))
 
 
+@listed(cuda=SINGLE, cpu=SINGLE)
 def multi_margin_loss(
     input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
 ):
@@ -119,6 +127,7 @@ def multi_margin_loss(
     return _reduced(loss.squeeze(0) if input.ndim == 1 else loss, reduction_of(size_average, reduce, reduction))
 
 
+@listed(cuda=SINGLE, cpu=SINGLE)
 def poisson_nll_loss(
     input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
 ):

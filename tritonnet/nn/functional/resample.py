@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 import tritonnet
+from tritonnet.autograd.autocast import SINGLE, listed
 from tritonnet.autograd.ops.index import IndexSelect
 from tritonnet.nn.functional.pool import adaptive_avg_pool1d, adaptive_avg_pool2d
 
@@ -17,6 +18,7 @@ __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle",
 RANKS = {"nearest": (3, 4), "nearest-exact": (3, 4), "area": (3, 4), "linear": (3,), "bilinear": (4,), "bicubic": (4,)}
 
 
+@listed(cuda=SINGLE)
 def interpolate(
     input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
     antialias=False,

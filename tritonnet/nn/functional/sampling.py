@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import tritonnet
+from tritonnet.autograd.autocast import SINGLE, WIDEST, listed
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -56,6 +57,7 @@ def _pixels(image, x, y):
     return found.reshape(N, C, *x.shape[1:]) * inside.unsqueeze(1).to(image.dtype)
 
 
+@listed(cuda=WIDEST, cpu=SINGLE)
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
     """What lies at the points grid (N, H', W', 2), (x, y) in [-1, 1], of images (N, C, H, W): (N, C, H', W').
 
