@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from tritonnet.kernels import index, optim, rng, strided
+from tritonnet.kernels import attention, index, optim, rng, strided
 from tritonnet.kernels.arrays import empty, to_device, zeros
 
 ALL = ("float32", "float16", "bfloat16")
@@ -178,3 +178,30 @@ def clipping_by_value(place, dtype):
     g = lists(dtype, place, 2)[1]
     optim.clip_grad_value(g, 0.25)
     return g
+
+
+# --- attention ---
+
+def attended(place, dtype, q, k, v, mask=None, causal=False, p=0.0):
+    """The result and the gradients."""
+    q, k, v = (values(shape, dtype, place, seed=i) for i, shape in enumerate((q, k, v)))
+    scale, do = q.shape[-1] ** -0.5, values((*q.shape[:3], v.shape[3]), dtype, place, seed=9)
+    o, lse, drawn = attention.attention(q, k, v, mask, causal, scale, p, generator(place) if p else None, save=False)
+    return [o, *attention.attention_backward(do, q, k, v, mask, o, lse, causal, scale, p, drawn)]
+
+
+@exercise
+def attention_with_dropout(place, dtype):
+    found = attended(place, dtype, (2, 2, 66, 16), (2, 1, 71, 16), (2, 1, 71, 20), p=0.3)
+    return found + attended(place, dtype, (1, 2, 130, 16), (1, 2, 67, 16), (1, 2, 67, 16), causal=True, p=0.6)
+
+
+@exercise
+def attention_with_numbers_added(place, dtype):
+    added = values((2, 1, 66, 70), dtype, place, seed=4, low=-3.0, high=3.0)
+    return attended(place, dtype, (2, 2, 66, 16), (2, 2, 70, 16), (2, 2, 70, 16), added)
+
+
+@exercise(dtypes=["float16"])
+def attention_of_wide_heads(place, dtype):
+    return attended(place, dtype, (1, 1, 20, 200), (1, 1, 18, 200), (1, 1, 18, 256), causal=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tritonnet.autograd.ops.attention import Attention
 from tritonnet.autograd.ops.conv import Conv2d, Fold, Unfold
 from tritonnet.autograd.ops.elementwise import Add, Gelu, Mul, Prelu, Relu
 from tritonnet.autograd.ops.index import Embedding, Gather, IndexSelect, ScatterAdd, Sort
@@ -21,9 +22,17 @@ from tritonnet.autograd.ops.softmax import LogSoftmax, Softmax
 from tritonnet.autograd.samples import declared, every_op
 from tritonnet.kernels import index, optim, rng, strided, tuning
 from tritonnet.kernels.arrays import empty
+from tritonnet.kernels.attention import widest
 from tritonnet.kernels.dtypes import HALVES
 from tritonnet.kernels.matmul import linear, matmul
 from tritonnet.kernels.matmul.gemm import gemm_kernel
+
+
+def heads(f, batch, queries, keys, length, width):
+    """Query, key and value, as wide as the kernels take of this type."""
+    x = f(1)
+    width = min(width, widest(x.array)) if hasattr(x, "array") else width
+    return [f(batch, n, length, width) for n in (queries, keys, keys)]
 
 
 def full_size():
@@ -31,6 +40,11 @@ def full_size():
     yield MatMul, lambda f, i: (f(4096, 4096), f(4096, 4096))  # the largest tiles
     yield MatMul, lambda f, i: (f(1024, 1024), f(1024, 1024))  # too few tiles for all multiprocessors
     yield MatMul, lambda f, i: (f(8, 12, 1024, 64), f(8, 12, 64, 1024))  # attention
+    for width in (64, 128):
+        yield Attention, lambda f, i, width=width: (*heads(f, 8, 16, 16, 2048, width), None, True, 0.1)
+        yield Attention, lambda f, i, width=width: (*heads(f, 8, 16, 16, 2048, width), None, False, 0.1)
+    yield Attention, lambda f, i: (*heads(f, 8, 8, 8, 1000, 80), None, False, 0.1, 0.1)  # dropout; nothing divides
+    yield Attention, lambda f, i: (*heads(f, 4, 32, 8, 1024, 256), None, True, 0.1)  # four heads share keys
     yield Linear, lambda f, i: (f(64, 784), f(128, 784), f(128), "relu")  # an MNIST MLP
     yield Linear, lambda f, i: (f(64, 128), f(10, 128), f(10))  # few columns
     yield Linear, lambda f, i: (f(8192, 1024), f(4096, 1024), f(4096), "gelu")  # a transformer's

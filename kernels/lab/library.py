@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.kernels import elementwise, index, reduce
+from tritonnet.kernels.attention import attention, attention_backward
 from tritonnet.kernels.conv import conv2d, conv2d_backward
 from tritonnet.kernels.lab.subjects import declare
 from tritonnet.kernels.loss import cross_entropy
@@ -34,6 +35,31 @@ def _(make, M, N, K):
 def _(make, B, M, N, K):
     """B products of (M, K) and (K, N), as in attention"""
     return make(B, M, K), make(B, K, N)
+
+
+HEADS = dict(B=8, H=16, L=2048, S=2048, E=64, causal=0)
+
+
+def _attention(q, k, v, causal):
+    return attention(q, k, v, None, bool(causal), q.shape[-1] ** -0.5, save=False)[0]
+
+
+@declare("attention", _attention, WITH_DOUBLE, **HEADS)
+def _(make, B, H, L, S, E, causal):
+    """softmax(q k' / sqrt(E)) v: q (B, H, L, E), k and v (B, H, S, E); causal=1: each query sees keys up to its own"""
+    return make(B, H, L, E), make(B, H, S, E), make(B, H, S, E), causal
+
+
+def _attention_backward(do, q, k, v, causal):
+    scale = q.shape[-1] ** -0.5
+    o, lse, _ = attention(q, k, v, None, bool(causal), scale, save=False)
+    return attention_backward(do, q, k, v, None, o, lse, bool(causal), scale)
+
+
+@declare("attention_backward", _attention_backward, WITH_DOUBLE, **HEADS)
+def _(make, B, H, L, S, E, causal):
+    """the forward, then gradients of q, k and v"""
+    return make(B, H, L, E), make(B, H, L, E), make(B, H, S, E), make(B, H, S, E), causal
 
 
 @declare("linear", lambda x, w, b: linear(x, w, b, "relu"), WITH_DOUBLE, N=8192, I=1024, O=4096)

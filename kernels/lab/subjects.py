@@ -56,7 +56,7 @@ class Subject:
         if wrong := [name for name in dims if name not in self.dims]:
             raise Unknown(f"{self.name} has no dimension {', '.join(wrong)}: it has {self.dims_told}")
         for name, size in dims.items():
-            if size < (0 if name == "padding" else 1):
+            if size < (0 if name in ("padding", "causal") else 1):
                 raise Unknown(f"{self.name}: {name}={size} is not a size")
         return dims
 

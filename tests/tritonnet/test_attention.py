@@ -119,3 +119,71 @@ def test_the_device_agrees_with_the_host(simulated, drawn, filled, text):
 
     for found, expected in zip(results("cuda"), results("cpu"), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+# --- what is computed without the scores in memory ---
+
+ATTEND = tritonnet.nn.functional.scaled_dot_product_attention
+
+
+def leaves(*shapes, **kind):
+    tritonnet.manual_seed(0)
+    return [tritonnet.randn(*shape, dtype=tritonnet.float64, requires_grad=True, **kind) for shape in shapes]
+
+
+@pytest.mark.parametrize("shapes, options", [
+    (((2, 3, 5, 4), (2, 3, 6, 4), (2, 3, 6, 2)), {}),
+    (((2, 3, 5, 4), (2, 3, 6, 4), (2, 3, 6, 2)), dict(is_causal=True, dropout_p=0.5)),
+    (((3, 5, 4), (3, 6, 4), (3, 6, 2)), dict(attn_mask=tritonnet.ones(5, 6, dtype=tritonnet.bool).tril(1))),
+    (((5, 4), (6, 4), (6, 2)), dict(attn_mask=tritonnet.arange(6.0, dtype=tritonnet.float64))),
+    (((2, 6, 5, 4), (2, 2, 6, 4), (2, 2, 6, 2)), dict(enable_gqa=True, scale=0.3)),
+])
+def test_attention_is_one_operation(shapes, options):
+    y = ATTEND(*leaves(*shapes), **options)
+    assert y.grad_fn.name == "AttentionBackward0"
+
+
+def test_what_the_operation_does_not_take_is_composed():
+    q, k, v = leaves((2, 3, 5, 4), (2, 3, 6, 4), (2, 3, 6, 2))
+    mask = tritonnet.zeros(5, 6, dtype=tritonnet.float64, requires_grad=True)
+    expected = ATTEND(q, k, v)
+    for found in (ATTEND(q, k, v, mask), ATTEND(q, k[:1, :1], v), ATTEND(-q, k, v, scale=-0.5),
+                  ATTEND(q[None], k[None], v[None])):
+        assert found.grad_fn.name != "AttentionBackward0"
+        assert found.shape[-4:] == expected.shape
+    np.testing.assert_allclose(ATTEND(-q, k, v, scale=-0.5).detach().numpy(), expected.detach().numpy())
+    ATTEND(q, k, v, mask).sum().backward()
+    assert mask.grad.shape == mask.shape
+
+
+def test_second_derivatives_drop_the_same_weights():
+    q, k, v = leaves((1, 2, 5, 4), (1, 2, 6, 4), (1, 2, 6, 3))
+
+    def attend(q, k, v):
+        tritonnet.manual_seed(3)
+        return ATTEND(q, k, v, dropout_p=0.4)
+
+    assert tritonnet.autograd.gradcheck(attend, (q, k, v))
+    assert tritonnet.autograd.gradgradcheck(attend, (q, k, v))
+
+
+def test_second_derivatives_on_a_device_drop_the_same_weights(simulated):
+    from tritonnet.kernels import rng
+
+    before = rng.same_stream_everywhere()
+    rng.same_stream_everywhere(True)
+    try:
+        found = []
+        for device in ("cpu", "cuda"):
+            tritonnet.manual_seed(3)
+            x = [t.detach().float().cpu().to(device).requires_grad_() for t in leaves((1, 2, 5, 4), (1, 2, 6, 4),
+                                                                                     (1, 2, 6, 3))]
+            tritonnet.manual_seed(3)
+            y = ATTEND(*x, dropout_p=0.4)
+            (g,) = tritonnet.autograd.grad((y * y).sum(), x[:1], create_graph=True)
+            (g * g).sum().backward()
+            found.append([t.grad.cpu().numpy() for t in x])
+    finally:
+        rng.same_stream_everywhere(before)
+    for host, device in zip(*found):
+        np.testing.assert_allclose(device, host, rtol=1e-3, atol=1e-4)

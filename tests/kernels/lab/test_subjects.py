@@ -16,7 +16,7 @@ from tritonnet.kernels.space import Space
 
 def small(found):
     """Sizes that a simulated device manages."""
-    limit = {"M": 24, "N": 12, "K": 40, "C": 20, "B": 3, "I": 20, "O": 18, "H": 9, "W": 8, "V": 30}
+    limit = {"M": 24, "N": 12, "K": 40, "C": 20, "B": 3, "I": 20, "O": 18, "H": 9, "W": 8, "V": 30, "L": 70, "S": 20}
     sizes = {name: min(size, limit.get(name, size)) for name, size in found.dims.items()}
     return sizes | {"O": 20, "groups": 20} if found.dims.get("groups", 1) > 1 else sizes
 

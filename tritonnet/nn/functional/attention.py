@@ -1,4 +1,4 @@
-"""Attention, composed of products and softmax."""
+"""Attention: fused where the kernels take it, else composed of products and softmax."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 import warnings
 
 import tritonnet
+from tritonnet.autograd.ops.attention import Attention
+from tritonnet.kernels.attention import widest
 from tritonnet.nn.functional.conv import linear
 from tritonnet.nn.functional.dropout import dropout
 from tritonnet.nn.functional.padding import pad
@@ -26,10 +28,37 @@ def scaled_dot_product_attention(
     """
     if is_causal and attn_mask is not None:
         raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+    scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
+    if _fused(query, key, value, attn_mask, scale, dropout_p, enable_gqa):
+        return Attention.apply(query, key, value, attn_mask, is_causal, scale, dropout_p)
+    return _composed(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
+
+
+def _fused(query, key, value, mask, scale, dropout_p, enable_gqa):
+    """Whether the kernels take this: no mask with a gradient, nothing broadcast but the mask, heads not too wide."""
+    q, k, v = query.shape, key.shape, value.shape
+    if not (2 <= len(q) == len(k) == len(v) <= 4 and q[:-3] == k[:-3] and k[:-1] == v[:-1] and q[-1] == k[-1]):
+        return False
+    if q[-3:-2] != k[-3:-2] and not (enable_gqa and len(q) > 2 and k[-3] and q[-3] % k[-3] == 0):
+        return False
+    if not (query.dtype is key.dtype is value.dtype and query.is_floating_point()
+            and 0 < max(q[-1], v[-1]) <= widest(query.array)
+            and 0 < scale < math.inf and 0 <= dropout_p <= 1):
+        return False
+    if not query.device == key.device == value.device:
+        return False
+    if mask is None:
+        return True
+    return (mask.dtype in (tritonnet.bool, query.dtype) and not mask.requires_grad and mask.device == query.device
+            and 0 < mask.ndim <= len(q)
+            and all(n in (1, m) for n, m in zip(mask.shape[::-1], (k[-2], *q[-2::-1]))))
+
+
+def _composed(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa):
+    """The same out of products and softmax, with the scores in memory."""
     if enable_gqa:
         repeats = query.shape[-3] // key.shape[-3]
         key, value = key.repeat_interleave(repeats, -3), value.repeat_interleave(repeats, -3)
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = (query * scale) @ key.transpose(-2, -1)
     if is_causal:
         seen = tritonnet.ones(*scores.shape[-2:], dtype=tritonnet.bool, device=query.device).tril()
