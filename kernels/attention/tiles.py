@@ -55,7 +55,7 @@ def backward_tiles(device, dtype, L, S, DIM, VDIM, precision, drops, keys) -> di
     if dtype == float64:
         held, walked, warps, stages = 16, 16, 4, 1
     elif dtype not in HALVES:
-        held, walked, warps, stages = (32, 16, 8, 1) if precision == "ieee" else (32, 32, 8, 1) if keys else (16, 32, 4, 1)
+        held, walked, warps, stages = (32, 16, 8, 1) if precision == "ieee" else (16, 16 if keys else 32, 4, 1)
     elif wide <= 64:
         held, walked, warps, stages = 128, 64, 8, 2
     elif wide <= 128:
