@@ -9,6 +9,7 @@ import textwrap
 import pytest
 
 import tritonnet
+from tritonnet.serialization import aside
 
 
 def test_paths_and_file_objects(tmp_path, monkeypatch):
@@ -72,8 +73,11 @@ def test_an_unwritable_folder(tmp_path):
     assert error.value.filename == str(tmp_path / "x")
 
 
+@pytest.mark.parametrize("nameless", [True, False])
 @pytest.mark.parametrize("stage", ["write", "fsync", "replace"])
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, stage):
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, stage, nameless):
+    if not nameless:  # a system without files that have no name
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     path = tmp_path / "model.pt"
     tritonnet.save("old", path)
 
@@ -100,5 +104,7 @@ def test_a_killed_save_leaves_the_old_file(tmp_path):
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=os.getcwd(), timeout=60)
     assert done.returncode == -9 and tritonnet.load(path) == "old"
+    if aside._nameless(tmp_path) is not None:
+        assert os.listdir(tmp_path) == ["model.pt"]
     tritonnet.save("new", path)
     assert tritonnet.load(path) == "new"

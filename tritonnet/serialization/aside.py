@@ -30,8 +30,9 @@ def write_aside(path: str, write) -> None:
     if not os.path.exists(folder):
         raise RuntimeError(f"Parent directory {os.path.dirname(path)} does not exist.")
     part = os.path.join(folder, f".{os.urandom(8).hex()}.part")
+    nameless = _nameless(folder)
     try:
-        file = open(part, "xb")  # noqa: SIM115  (closed below, where what was written is judged)
+        file = open(part, "xb") if nameless is None else nameless  # noqa: SIM115  (closed below)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, path) from None
     try:
@@ -39,6 +40,8 @@ def write_aside(path: str, write) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+            if nameless is not None:  # src_dir_fd: so that the link in /proc is followed
+                os.link(f"/proc/self/fd/{file.fileno()}", part, src_dir_fd=file.fileno())
         if mode is not None:
             os.chmod(part, stat.S_IMODE(mode))
         os.replace(part, target)
@@ -54,3 +57,17 @@ def write_aside(path: str, write) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _nameless(folder):
+    """A file without a name, which is gone if the process is killed; None where the system or the disk has none."""
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError:
+        return None
+    if os.path.exists(f"/proc/self/fd/{descriptor}"):
+        return os.fdopen(descriptor, "wb")
+    os.close(descriptor)
+    return None
