@@ -15,6 +15,7 @@ from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.dtypes import FLOATS, bool_, category
 from tritonnet.tensor.convert import Convert
 from tritonnet.tensor.elementwise import Elementwise
+from tritonnet.tensor.fills import Rng
 from tritonnet.tensor.gradients import Gradients
 from tritonnet.tensor.index import Index
 from tritonnet.tensor.linalg import Linalg
@@ -23,7 +24,6 @@ from tritonnet.tensor.moments import Moments
 from tritonnet.tensor.out import resize_
 from tritonnet.tensor.products import Products
 from tritonnet.tensor.reduce import Reduce
-from tritonnet.tensor.rng import Rng
 from tritonnet.tensor.scan import Scan
 from tritonnet.tensor.shape import Shape
 from tritonnet.tensor.softmax import Softmax
