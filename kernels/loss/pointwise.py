@@ -152,12 +152,29 @@ def _divisor(shape, reduction):
 
 
 def _mean_square(x, t, divisor, wants):
-    """The commonest loss in fewer passes; x and t of one shape and type."""
-    d = np.subtract(x, t, out=empty(x.shape, x.dtype, x)) if x.size >= SMALL or not x.ndim else np.subtract(x, t)
+    """A common loss in fewer passes; x and t of one shape, not (), and one type."""
+    d = np.subtract(x, t) if x.size < SMALL else np.subtract(x, t, out=empty(x.shape, x.dtype, x))
     flat = d.reshape(-1)
     loss = np.array(_divided(flat.dot(flat).item(), divisor), x.dtype)
     np.multiply(d, number(2 / divisor if divisor else 0, x.dtype), d)
     return loss, d, -d if wants[1] else None
+
+
+def _mean_cross_entropy(x, t, divisor, wants):
+    """The same for binary cross-entropy."""
+    one = number(1, x.dtype)
+    less, (log, log_rest) = t - one, _logs(x)
+    total = less.reshape(-1).dot(log_rest.reshape(-1)).item() - t.reshape(-1).dot(log.reshape(-1)).item()
+    if total != total:
+        _check_probabilities(x, "input")
+    if not np.maximum.reduce(less * t, None, initial=0) <= 0:  # one pass for both ends
+        _check_probabilities(t, "target")
+    share, d = number(1 / divisor if divisor else 0, x.dtype), one - x
+    np.multiply(d, x, d)
+    np.maximum(d, number(1e-12, x.dtype), out=d)         # by position `out` costs more than the arithmetic
+    np.divide(x - t, d, d)
+    np.multiply(d, share, d)
+    return np.array(_divided(total, divisor), x.dtype), d, (log_rest - log) * share if wants[1] else None
 
 
 def _divided(total, divisor):
@@ -174,8 +191,8 @@ def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
         shape = broadcast(shape, t.shape)
     acc = accumulator(dtype)
     plain = w is None and x.dtype is acc and t.dtype is acc
-    if name == "mse" and plain and x.shape == t.shape and reduction in ("mean", "sum"):
-        return _mean_square(x, t, x.size if reduction == "mean" else 1, wants)
+    if plain and name in FUSED and x.ndim and x.shape == t.shape and reduction in ("mean", "sum"):
+        return FUSED[name](x, t, x.size if reduction == "mean" else 1, wants)
     divisor = _divisor(shape, reduction)
     if not plain or c is not None:
         x, t, w, c = (a if a is None else a.astype(acc, copy=False) for a in (x, t, w, c))
@@ -197,6 +214,9 @@ def pair_loss_mirror(name, x, t, w, b, c, reduction, wants):
             share = number(1 / divisor if divisor else 0, acc)
             dx, dt = dx * share, None if dt is None else np.asarray(dt * share)
     return loss, np.asarray(dx), dt
+
+
+FUSED = {"mse": _mean_square, "bce": _mean_cross_entropy}
 
 
 # --- launch ---
