@@ -98,12 +98,14 @@ class Tuning:
     def ranked(self) -> list[Candidate]:
         """Those that were compiled, the fastest first."""
         return sorted((c for c in self.candidates if c.state in ("compiled", "timed") or c.us is not None),
-                      key=lambda c: (c.us is None, c.score, sorted(c.config.items())))
+                      key=lambda c: (c.us is None, c.score, c.config != self.default, sorted(c.config.items())))
 
     @property
     def gain(self) -> float | None:
         """Time of the default configuration by that of the best."""
         default = next((c for c in self.candidates if c.config == self.default), None)
+        if self.best is not None and self.best.score == math.inf:
+            return None
         return default.score / self.best.score if default and self.best and default.score < math.inf else None
 
     def measured(self) -> dict:
@@ -145,9 +147,10 @@ class Tuning:
         lines = []
         for c in self.ranked[:rows]:
             marks = [word for word, here in (("best", c is self.best), ("default", c.config == self.default)) if here]
-            lines.append([*map(str, c.config.values()), f"{c.score:.1f}",
+            of_floor = f"{c.floor_us / c.score:.0%}" if 0 < c.score < math.inf else ""
+            lines.append([*map(str, c.config.values()), _us(c.score),
                           *([] if self.predicted else [f"{c.low:.1f}-{c.high:.1f}" if c.us else ""]),
-                          f"{c.floor_us / c.score:.0%}" if c.score else "", str(c.registers or ""), str(c.shared or 0),
+                          of_floor, str(c.registers or ""), str(c.shared or 0),
                           f"{c.occupancy:.0%}" if c.occupancy is not None else "", ", ".join(marks)])
         return text_table(self.title, columns, lines)
 
@@ -156,6 +159,8 @@ class Tuning:
         """What was tuned where, in a line."""
         sizes = ", ".join(f"{k}={v}" for k, v in self.dims.items())
         how = "predicted, not measured, for" if self.predicted else "measured on"
+        if self.predicted and not any(c.score < math.inf for c in self.candidates):
+            how = "compiled, not predicted (the kernel declares no bytes, or nothing fits), for"
         return f"{self.kernel.name} for {self.subject} {sizes} in {self.dtype}, {how} {self.about['device']}"
 
     def __str__(self):
@@ -167,9 +172,14 @@ class Tuning:
         how = "predicted us" if self.predicted else "us"
         names = list(self.candidates[0].config)
         return html_table(self.title, [*names, how, "registers", "shared", "occupancy"],
-                          [[*map(str, c.config.values()), f"{c.score:.1f}", str(c.registers or ""), str(c.shared or 0),
+                          [[*map(str, c.config.values()), _us(c.score), str(c.registers or ""), str(c.shared or 0),
                             f"{c.occupancy:.0%}" if c.occupancy is not None else ""] for c in self.ranked[:20]])
 
 
 def _finite(x):
     return x if math.isfinite(x) else None
+
+
+def _us(score) -> str:
+    """Microseconds, or nothing where they are not known."""
+    return f"{score:.1f}" if score < math.inf else ""

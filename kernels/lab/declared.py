@@ -55,14 +55,16 @@ class DeclaredKernel(Kernel):
         """Every name must be one the kernel has, and every parameter must get its value from somewhere."""
         known = {p.name for p in self.params}
         taken = [p.name for p in self.takes]
-        for where, names in (("mirror", taken), ("arguments", self.computed), ("outputs", self.outputs)):
+        work = [(what, _named(self.name, what, f)) for what, f in (("flops", self.flops), ("bytes", self.bytes))
+                if f is not None]
+        for where, names in (("mirror", taken), ("arguments", self.computed), ("outputs", self.outputs), *work):
             if unknown := [n for n in names if n not in known]:
                 raise TypeError(f"kernel {self.name}: {where} names {', '.join(unknown)}; its parameters are "
                                 f"{', '.join(p.name for p in self.params)}")
         self.writes = [p.name for p in self.arguments if p.name not in {*taken, *self.computed}]
         if not self.writes:
             raise TypeError(f"kernel {self.name}: all its parameters are the mirror's or in arguments, so it writes "
-                            f"nothing; the mirror must not name what the kernel writes")
+                            f"nothing; the mirror must not name what it writes")
         constants = {p.name for p in self.params if p.constexpr and p.default is MISSING}
         for config in self.space:
             if missing := constants - config.keys() - self.computed.keys() - set(taken):
@@ -91,13 +93,24 @@ class DeclaredKernel(Kernel):
         return dict(bound.arguments)
 
     def mirrored(self, given):
-        """What the mirror makes of the arguments: arrays."""
-        found = self.mirror(**given)
+        """What the mirror makes of the arguments, which it may not change: arrays of their own."""
+        try:
+            found = self.mirror(**{k: np.broadcast_to(v, v.shape) if isinstance(v, np.ndarray) else v
+                                   for k, v in given.items()})  # broadcast: views that cannot be written
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ValueError(f"kernel {self.name}: its mirror changes its arguments, which the kernel does not; let it "
+                             f"compute new arrays") from error
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != len(self.writes):
             raise TypeError(f"kernel {self.name} writes {', '.join(self.writes)}, its mirror returned {len(found)} "
                             f"arrays")
-        return _single([np.asarray(a) for a in found])
+        arrays = [np.asarray(a) for a in found]
+        for a, what in zip(arrays, found):
+            if a.dtype == object:
+                raise TypeError(f"kernel {self.name}: its mirror returned a {type(what).__name__}; expected an array")
+        return _single([a if a.flags.writeable else a.copy() for a in arrays])
 
     def planned(self, given):
         """(arrays to write, all run-time values and computed constexprs by name, what a configuration goes by)."""
@@ -133,7 +146,11 @@ class DeclaredKernel(Kernel):
     def programs(self, values, config) -> tuple:
         """The grid."""
         grid = _called(self.grid, values | config)
-        return tuple(grid) if isinstance(grid, (tuple, list)) else (grid,)
+        grid = tuple(grid) if isinstance(grid, (tuple, list)) else (grid,)
+        if not 1 <= len(grid) <= 3 or not all(isinstance(n, (int, np.integer)) and 0 <= n < 1 << 31 for n in grid):
+            raise ValueError(f"kernel {self.name}: its grid is {', '.join(map(str, grid))}; expected one to three "
+                             f"numbers of programs, none above {(1 << 31) - 1}")
+        return grid
 
     def call(self, values, config) -> dict:
         """What a launch is given by name: the kernel's parameters and the configuration."""
@@ -172,6 +189,10 @@ class DeclaredKernel(Kernel):
                 outputs, values, _ = self.planned({k: to_device(v, device) if isinstance(v, np.ndarray) else v
                                                    for k, v in given.items()})
                 self.run(outputs, values, config)
+                for name, before in given.items():
+                    if isinstance(before, np.ndarray) and to_host(values[name]).tobytes() != before.tobytes():
+                        raise Mismatch(f"{self._label(config)}: the kernel changes {name}, which it is given; the "
+                                       f"mirror does not (it must not name what the kernel writes)")
                 for name, array in outputs.items():
                     error = self._compared(name, to_host(array), expected[name], rtol, config)
                     worst[name] = max(worst[name], error)
@@ -200,9 +221,12 @@ class DeclaredKernel(Kernel):
             found.store()
         return found
 
+    def _label(self, config) -> str:
+        return f"{self.name} ({', '.join(f'{k}={v}' for k, v in config.items())})"
+
     def _compared(self, name, found, expected, rtol, config) -> float:
         """The largest error of an output, relative to its largest element."""
-        label = f"{self.name} ({', '.join(f'{k}={v}' for k, v in config.items())})"
+        label = self._label(config)
         if found.shape != expected.shape:
             raise Mismatch(f"{label}: {name} has shape {found.shape}, the mirror's {expected.shape}; declare "
                            f"outputs={{{name!r}: lambda …: shape}}")
@@ -253,6 +277,13 @@ def _configurations(name, tune):
     if not all(isinstance(config, dict) for config in tune):
         raise TypeError(f"kernel {name}: tune is a dict of lists, or a list of dicts")
     return [dict(config) for config in tune]
+
+
+def _named(name, what, function) -> list:
+    """What a declaration of work names beside the grid."""
+    if not callable(function):
+        raise TypeError(f"kernel {name}: {what} is {function!r}; expected a function of the kernel's parameters")
+    return [n for n in inspect.signature(function).parameters if n != "grid"]
 
 
 def _called(function, values):

@@ -190,6 +190,52 @@ def test_declarations_that_do_not_fit(declarations, message):
         tritonnet.kernel(plain, **declarations)
 
 
+def test_work_is_a_function_of_the_parameters():
+    for work, message in ((5, "flops is 5; expected a function"), (lambda z: z, "flops names z; its parameters are")):
+        with pytest.raises(TypeError, match=message):
+            tritonnet.kernel(mirror=lambda x: x, flops=work, tune=SPACE, **WHOLE)(copied)
+
+
+def copied(x, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + at, tl.load(x + at, mask=at < n), mask=at < n)
+
+
+def doubled_in_place_too(x, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    v = 2 * tl.load(x + at, mask=at < n)
+    tl.store(y + at, v, mask=at < n)
+    tl.store(x + at, v, mask=at < n)
+
+
+def test_arguments_stay_as_they_are():
+    def changing(x):
+        x *= 2
+        return x
+
+    x = tritonnet.ones(3)
+    same = tritonnet.kernel(mirror=lambda x: x, tune=SPACE, **WHOLE)(copied)
+    y = same(x)
+    y.add_(1)
+    assert x.tolist() == [1, 1, 1] and y.tolist() == [2, 2, 2], "the result is an array of its own"
+    for mirror, error, message in ((changing, ValueError, "its mirror changes its arguments"),
+                                   (lambda x: None, TypeError, "its mirror returned a NoneType")):
+        with pytest.raises(error, match=message):
+            tritonnet.kernel(mirror=mirror, tune=SPACE, **WHOLE)(copied)(x)
+    assert x.tolist() == [1, 1, 1]
+    with pytest.raises(Mismatch, match="the kernel changes x, which it is given"):
+        tritonnet.kernel(mirror=lambda x: x * 2, tune=SPACE, **WHOLE)(doubled_in_place_too).check(x)
+    for grid in (-1, 2**40, "wide", (1, 1, 1, 1)):
+        with pytest.raises(ValueError, match="expected one to three numbers of programs"):
+            tritonnet.kernel(mirror=lambda x: x * 2, tune=SPACE, **(WHOLE | {"grid": grid}))(copied).check(x)
+
+
+def test_without_declared_bytes_nothing_is_predicted():
+    found = tritonnet.kernel(mirror=lambda x: x, tune=SPACE, **WHOLE)(copied).tune(tritonnet.ones(300))
+    assert "compiled, not predicted (the kernel declares no bytes" in str(found) and "inf" not in str(found)
+    assert found.gain is None and found.best.config == found.default
+
+
 def test_calls_that_do_not_fit():
     silu = declared()
     with pytest.raises(TypeError, match=r"silu_twice\(x\): too many positional arguments"):
