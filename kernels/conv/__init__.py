@@ -40,13 +40,18 @@ def laid_out(x, w, groups=1) -> tuple:
     return launch.laid_out(x, w, groups)
 
 
-def conv2d(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
-    """y (N, O, P, Q): x (N, C, H, W), w (O, C/groups, R, S), bias (O,) or None. On a device channels last in memory."""
+def conv2d(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, activation=None):
+    """y (N, O, P, Q): x (N, C, H, W), w (O, C/groups, R, S), bias (O,) or None. On a device channels last in memory.
+
+    activation: None or "relu", which the kernel applies on its way out; not yet run on a GPU.
+    """
+    if activation not in (None, "relu"):
+        raise ValueError(f"conv2d: activation {activation!r} is neither None nor 'relu'")
     if is_host(x):
-        return conv2d_mirror(x, w, bias, stride, padding, dilation, groups)
+        return conv2d_mirror(x, w, bias, stride, padding, dilation, groups, activation)
     from tritonnet.kernels.conv import launch
 
-    return launch.conv2d(x, w, bias, stride, padding, dilation, groups)
+    return launch.conv2d(x, w, bias, stride, padding, dilation, groups, activation)
 
 
 def conv2d_backward(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, needs=(True, True, True)):

@@ -12,6 +12,7 @@ As an implicit product each group would be a matrix of one column: a 16th of a t
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.matmul.activation import activate
 from tritonnet.kernels.space import Space
 
 TILES = Space(BLOCK_M=[16, 32, 64, 128, 256], BLOCK_C=[16, 32, 64], num_warps=[2, 4, 8],
@@ -23,7 +24,7 @@ TILES = Space(BLOCK_M=[16, 32, 64, 128, 256], BLOCK_C=[16, 32, 64], num_warps=[2
 def depthwise_kernel(x, w, bias, y, N, H: tl.constexpr, W: tl.constexpr, P: tl.constexpr, Q: tl.constexpr,
                      O: tl.constexpr, MULTIPLE: tl.constexpr, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr,
                      SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,
-                     ACC: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_C: tl.constexpr):
+                     ACTIVATION: tl.constexpr, ACC: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_C: tl.constexpr):
     """y (N, P, Q, O); x (N, H, W, O / MULTIPLE), w (R, S, O), dense."""
     m = tl.program_id(0).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
     o = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
@@ -43,6 +44,7 @@ def depthwise_kernel(x, w, bias, y, N, H: tl.constexpr, W: tl.constexpr, P: tl.c
             acc += pixel * weight[None, :]
     if bias is not None:
         acc += tl.load(bias + o, mask=wanted, other=0.0).to(ACC)[None, :]
+    acc = activate(acc, ACTIVATION)
     tl.store(y + m[:, None] * O + o[None, :], acc.to(y.dtype.element_ty), mask=inside[:, None] & wanted[None, :])
 
 

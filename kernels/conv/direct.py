@@ -8,6 +8,7 @@ gathered.py, too. x keeps its strides, y is NHWC.
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.matmul.activation import activate
 from tritonnet.kernels.space import Space
 
 
@@ -19,8 +20,8 @@ from tritonnet.kernels.space import Space
 def conv2d_direct_kernel(x, w, bias, y, N, H, W, x_n: tl.int64, x_c: tl.int64, x_h: tl.int64, x_w: tl.int64,
                          P: tl.constexpr, Q: tl.constexpr, C: tl.constexpr, O: tl.constexpr, R: tl.constexpr,
                          S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr,
-                         DH: tl.constexpr, DW: tl.constexpr, ACC: tl.constexpr, BLOCK_M: tl.constexpr,
-                         BLOCK_O: tl.constexpr):
+                         DH: tl.constexpr, DW: tl.constexpr, ACTIVATION: tl.constexpr, ACC: tl.constexpr,
+                         BLOCK_M: tl.constexpr, BLOCK_O: tl.constexpr):
     """y (N, P, Q, O); w (O, C, R, S), dense."""
     m = tl.program_id(0).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
     o = tl.program_id(1) * BLOCK_O + tl.arange(0, BLOCK_O)
@@ -40,6 +41,7 @@ def conv2d_direct_kernel(x, w, bias, y, N, H, W, x_n: tl.int64, x_c: tl.int64, x
                 acc += pixel[:, None] * weight[None, :]
     if bias is not None:
         acc += tl.load(bias + o, mask=wanted, other=0.0).to(ACC)[None, :]
+    acc = activate(acc, ACTIVATION)
     tl.store(y + m[:, None] * O + o[None, :], acc.to(y.dtype.element_ty), mask=inside[:, None] & wanted[None, :])
 
 

@@ -10,6 +10,7 @@ but a fifth of the steps. x keeps its strides; the gradient of the weights is di
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.matmul.activation import activate
 from tritonnet.kernels.matmul.shapes import fits
 from tritonnet.kernels.rows import next_power_of_2
 from tritonnet.kernels.space import Space
@@ -30,8 +31,9 @@ def sensible(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, O, C, R, S, items
 def conv2d_gathered_kernel(x, w, bias, y, N, H, W, x_n: tl.int64, x_c: tl.int64, x_h: tl.int64, x_w: tl.int64,
                            P: tl.constexpr, Q: tl.constexpr, C: tl.constexpr, O: tl.constexpr, R: tl.constexpr,
                            S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr,
-                           DH: tl.constexpr, DW: tl.constexpr, ACC: tl.constexpr, PRECISION: tl.constexpr,
-                           BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr):
+                           DH: tl.constexpr, DW: tl.constexpr, ACTIVATION: tl.constexpr, ACC: tl.constexpr,
+                           PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
+                           BLOCK_K: tl.constexpr):
     """y (N, P, Q, O); w (O, C, R, S), dense."""
     m = tl.program_id(0).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
     o = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
@@ -53,4 +55,5 @@ def conv2d_gathered_kernel(x, w, bias, y, N, H, W, x_n: tl.int64, x_c: tl.int64,
         acc = tl.dot(columns, weight, acc, input_precision=PRECISION, out_dtype=ACC)
     if bias is not None:
         acc += tl.load(bias + o, mask=wanted, other=0.0).to(ACC)[None, :]
+    acc = activate(acc, ACTIVATION)
     tl.store(y + m[:, None] * O + o[None, :], acc.to(y.dtype.element_ty), mask=inside[:, None] & wanted[None, :])

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.matmul.activation import activate
 from tritonnet.kernels.matmul.gemm import grouped
 from tritonnet.kernels.matmul.shapes import fits
 from tritonnet.kernels.rows import next_power_of_2
@@ -40,9 +41,9 @@ def conv2d_kernel(x, w, bias, y, N,
                   TAP_H: tl.constexpr, TAP_W: tl.constexpr, A: tl.constexpr, B: tl.constexpr,
                   A0: tl.constexpr, B0: tl.constexpr, A_STEP: tl.constexpr, B_STEP: tl.constexpr,
                   Y_STEP_H: tl.constexpr, Y_STEP_W: tl.constexpr, Y_OFF_H: tl.constexpr, Y_OFF_W: tl.constexpr,
-                  GROUPS: tl.constexpr, TRANSPOSED: tl.constexpr, CHECK: tl.constexpr, ACC: tl.constexpr,
-                  PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
-                  GROUP_M: tl.constexpr):
+                  GROUPS: tl.constexpr, TRANSPOSED: tl.constexpr, CHECK: tl.constexpr,
+                  ACTIVATION: tl.constexpr, ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr,
+                  BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr):
     """C channels in, O out, per group; A x B taps (A0 + a A_STEP, …) of the R x S; CHECK: taps may fall outside."""
     pixels = N.to(tl.int64) * (I * J)
     tile_m, tile_n = grouped(tl.program_id(0), tl.cdiv(pixels, BLOCK_M).to(tl.int32), (O + BLOCK_N - 1) // BLOCK_N,
@@ -85,6 +86,7 @@ def conv2d_kernel(x, w, bias, y, N,
 
     if bias is not None:
         acc += tl.load(bias + group * O + o, mask=o < O, other=0.0).to(ACC)[None, :]
+    acc = activate(acc, ACTIVATION)
     y_at = y + ((n * YH + i * Y_STEP_H + Y_OFF_H) * YW + j * Y_STEP_W + Y_OFF_W) * (O * GROUPS) + group * O
     tl.store(y_at[:, None] + o[None, :], acc.to(y.dtype.element_ty), mask=(m < pixels)[:, None] & (o < O)[None, :])
 

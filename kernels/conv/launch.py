@@ -25,11 +25,11 @@ ZERO = np.uint8(0)
 FIRST, LAST, TAPS = (0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0)         # orders of the four axes in memory
 
 
-def conv2d(x, w, bias, stride, padding, dilation, groups):
+def conv2d(x, w, bias, stride, padding, dilation, groups, activation=None):
     """y (N, O, P, Q), channels last in memory."""
     device = x.device
     plan = forward_plan(device, x.shape, x.strides, w.shape, w.strides, x.dtype, stride, padding, dilation, groups,
-                        precision_on(device))
+                        activation, precision_on(device))
     return plan(x, w, bias if bias is None else contiguous(bias))
 
 
@@ -90,7 +90,8 @@ def dense(shape, order) -> tuple:
 
 
 @planned
-def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, padding, dilation, groups, precision):
+def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, padding, dilation, groups, activation,
+                 precision):
     """run(x, w, bias) -> y."""
     (N, C, H, W), (O, K, R, S) = x_shape, w_shape
     rows, columns = (forward_axis(*a) for a in zip((H, W), (R, S), stride, padding, dilation))
@@ -100,7 +101,8 @@ def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, 
         return lambda x, w, bias: make()
     lay_x = layout(device, x_shape, x_strides, dtype, LAST)
     lay_w = layout(device, w_shape, w_strides, dtype, weight_order(w_shape, groups))
-    sizes = dict(P=P, Q=Q, O=O, R=R, S=S, **_window(stride, padding, dilation), ACC=accumulator(dtype))
+    sizes = dict(P=P, Q=Q, O=O, R=R, S=S, **_window(stride, padding, dilation), ACTIVATION=activation,
+                 ACC=accumulator(dtype))
     numbers = (N,)
     if tiles.few_channels(w_shape, groups):
         lay_x, numbers = _as_it_lies, (N, H, W, *x_strides)
@@ -121,7 +123,7 @@ def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, 
         variant = depthwise_kernel.variant(device, H=H, W=W, MULTIPLE=O // C, **sizes, **config)
     else:
         variant, grid = _product(device, dtype, x_shape, (P, Q), K, O // groups, (R, S), groups, False, rows,
-                                 columns, precision)
+                                 columns, precision, activation)
 
     def run(x, w, bias):
         y = make()
@@ -178,7 +180,8 @@ def input_gradient_plan(device, dy_shape, dy_strides, w_shape, w_strides, x_shap
     return run
 
 
-def _product(device, dtype, source, result, C, O, kernel, groups, transposed, rows, columns, precision):
+def _product(device, dtype, source, result, C, O, kernel, groups, transposed, rows, columns, precision,
+             activation=None):
     """(variant, grid) of the implicit product, over the whole result or one phase of it."""
     (N, _, H, W), (R, S) = source, kernel
     pixels = N * rows["count"] * columns["count"]
@@ -186,7 +189,7 @@ def _product(device, dtype, source, result, C, O, kernel, groups, transposed, ro
     config = config or tiles.product_tiles(device, dtype, pixels, O, C)
     variant = conv2d_kernel.variant(
         device, H=H, W=W, C=C, YH=result[0], YW=result[1], O=O, R=R, S=S, GROUPS=groups, TRANSPOSED=transposed,
-        ACC=accumulator(dtype), PRECISION=precision, **constants(rows, columns), **config)
+        ACTIVATION=activation, ACC=accumulator(dtype), PRECISION=precision, **constants(rows, columns), **config)
     return variant, (-(-pixels // config["BLOCK_M"]) * -(-O // config["BLOCK_N"]), groups)
 
 

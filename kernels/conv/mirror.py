@@ -7,12 +7,13 @@ import numpy as np
 
 from tritonnet.kernels.conv import adjoint, banded, columns, windows, winograd
 from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.matmul.activation import activate_mirror
 from tritonnet.kernels.runtime import host
 
 TINY = 1 << 15  # elements of columns up to which windows.py's few calls win
 
 
-def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, activation=None):
     """x (N, C, H, W), w (O, C/groups, R, S), bias (O,) or None -> y (N, O, P, Q)."""
     dtype, wide = x.dtype, accumulator(x.dtype)
     x, w = np.ascontiguousarray(x, wide), np.ascontiguousarray(w, wide)
@@ -29,6 +30,8 @@ def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1
             road.forward(x[i:j], w, bias, shape, y[i:j])
         if road is None or road is winograd and not _finite(y[i:j]):
             windows.forward(x[i:j], w, bias, stride, padding, dilation, groups, y[i:j])
+        if activation is not None:
+            activate_mirror(y[i:j], activation)
 
     with np.errstate(all="ignore"):                      # inf - inf is nan without a word, as in PyTorch
         host.parallel(part, len(x), _work(w.shape, y.shape), uses_blas=True)

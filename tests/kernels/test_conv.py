@@ -312,3 +312,22 @@ def test_tiles_fit_the_layer():
     assert tiles.direct((32, 3, 3, 3)) and not tiles.direct((64, 3, 7, 7)) and not tiles.direct((64, 4, 1, 1))
     assert tiles.depthwise((32, 1, 3, 3), 32) and tiles.depthwise((64, 1, 3, 3), 32)
     assert not tiles.depthwise((32, 1, 3, 3), 1) and not tiles.depthwise((32, 2, 3, 3), 16)
+
+
+@pytest.mark.parametrize("x, w, groups, kernel", [
+    ((2, 16, 9, 9), (8, 16, 3, 3), 1, "conv2d_kernel"), ((2, 1, 9, 9), (8, 1, 3, 3), 1, "conv2d_direct_kernel"),
+    ((2, 3, 9, 9), (8, 3, 5, 5), 1, "conv2d_gathered_kernel"), ((2, 8, 9, 9), (8, 1, 3, 3), 8, "depthwise_kernel")])
+def test_a_relu_goes_along_in_the_same_launch(x, w, groups, kernel, simulated):
+    arrays = [np.random.default_rng(i).standard_normal(shape).astype("f4") for i, shape in enumerate((x, w, w[:1]))]
+    arguments = ((1, 1), (1, 1), (1, 1), groups)
+    expected = np.maximum(conv2d(*arrays, *arguments), 0)
+    np.testing.assert_array_equal(conv2d(*arrays, *arguments, activation="relu"), expected)
+    on_device = [to_device(a, simulated) for a in arrays]
+    with runtime.watching((seen := []).append):
+        found = conv2d(*on_device, *arguments, activation="relu")
+    assert [one.name for one in seen if "conv" in one.name or "depthwise" in one.name] == [kernel]
+    assert not [one.name for one in seen if "relu" in one.name]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+    for place in (arrays, on_device):
+        with pytest.raises(ValueError, match="conv2d: activation 'gelu' is neither None nor 'relu'"):
+            conv2d(*place, *arguments, activation="gelu")
