@@ -121,8 +121,7 @@ class DeclaredKernel(Kernel):
         outputs = {}
         for name in self.writes:
             declared = self.outputs.get(name)
-            shape = arrays[0].shape if declared is None else None
-            dtype = arrays[0].dtype
+            shape, dtype = arrays[0].shape, arrays[0].dtype
             if declared is not None:
                 found = _called(declared, given)
                 shape, dtype = found if isinstance(found, tuple) and len(found) == 2 and not isinstance(

@@ -32,6 +32,7 @@ from tritonnet.kernels.lab.device_timing import CLOCK_TOLERANCE, Replays, calls_
 from tritonnet.kernels.lab.plan import arch_named, launches
 from tritonnet.kernels.lab.subjects import Unknown, dtype_named, every_subject, subject
 from tritonnet.kernels.lab.telemetry import SLOWDOWNS, watching
+from tritonnet.kernels.runtime.compiler import triton_version
 from tritonnet.kernels.runtime.simulation.dry import GPUS
 
 COMPILED = 32  # candidates that are compiled, at most
@@ -116,7 +117,8 @@ def _key(chosen, dims, dtype, arch, kernel) -> str:
 
 
 def _compile(chosen, dims, dtype, arch, kernel, candidates, tell):
-    """Compile all, in parallel where other processes can find the kernel; note what came out."""
+    """Compile all, in parallel where other processes find the kernel; note what came out. DeviceError: no Triton."""
+    triton_version()
     if len(candidates) > 1 and _importable(chosen):
         warm(chosen.name, dims, dtype.name, arch, kernel.name, [c.config for c in candidates],
              lambda n: tell(f"{kernel.name}: {n} of {len(candidates)} compiled"))

@@ -46,6 +46,7 @@ def add_arguments(parser):
 def run(options):
     """Tune, or look after the tables; returns the exit code."""
     from tritonnet.kernels.lab.subjects import Unknown
+    from tritonnet.kernels.runtime.errors import DeviceError
 
     try:
         if options.kernel in ACTIONS:
@@ -53,7 +54,7 @@ def run(options):
         if options.file:
             raise UsageError(f"unexpected argument {options.file}")
         return _tune(options)
-    except Unknown as error:
+    except (Unknown, DeviceError) as error:
         raise UsageError(str(error)) from None
 
 

@@ -87,7 +87,7 @@ def test_figures_that_are_none_are_left_out(cache, capsys, wrong):
     store(us=13.0)
     entry["config"]["BLOCK"] = 0
     path.write_text(json.dumps(table))
-    with pytest.warns(RuntimeWarning, match="1 entries have not the form of a configuration"):
+    with pytest.warns(RuntimeWarning, match="is ignored: BLOCK cannot be 0"):
         tuning.forget()
         assert tuning.look_up(softmax_kernel, Gpu, "float32/16x64") is None
 
@@ -109,3 +109,16 @@ def test_a_spoilt_table_is_not_merged(cache, capsys, text):
     (cache / "bad.json").write_text(text)
     assert main(["tune", "merge", str(cache / "bad.json")]) == 2
     assert "merge:" in capsys.readouterr().err and (cache / "bad.json").exists()
+
+
+def test_without_triton(cache, capsys, monkeypatch):
+    from tritonnet.kernels.lab import search
+    from tritonnet.kernels.runtime.errors import DeviceError
+
+    def missing():
+        raise DeviceError("Triton, which compiles kernels, is not installed")
+
+    monkeypatch.setattr(search, "triton_version", missing)
+    assert main(["tune", "softmax", "--shapes", "64x64"]) == 2
+    told = capsys.readouterr()
+    assert "Triton, which compiles kernels, is not installed" in told.err and not told.out
