@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from tritonnet.kernels import attention, index, optim, rng, strided
-from tritonnet.kernels.arrays import empty, to_device, zeros
+from tritonnet.kernels.arrays import empty, full, to_device, zeros
 
 ALL = ("float32", "float16", "bfloat16")
 EXERCISES: dict = {}  # name -> (function, dtypes)
@@ -178,6 +178,21 @@ def clipping_by_value(place, dtype):
     g = lists(dtype, place, 2)[1]
     optim.clip_grad_value(g, 0.25)
     return g
+
+
+@exercise
+def unscaling(place, dtype):
+    found = []
+    for growth in (2.0, 1e38):                                  # 1e38: a scale that would be infinite stays
+        g, scale, tracker, mark = (lists(dtype, place, 2)[1], full((), 4.0, float32, place),
+                                   zeros((), np.dtype("int32"), place), zeros((), np.dtype("int32"), place))
+        for write in (False, True):
+            optim.unscale(g, scale, mark, write)
+            optim.update_scale(scale, tracker, mark, growth, 0.5, 2)
+        optim.unscale([full((3,), math.inf, dtype, place)], scale, mark)
+        optim.update_scale(scale, tracker, mark, growth, 0.5, 2)
+        found += [*g, scale, tracker, mark]
+    return found
 
 
 # --- attention ---

@@ -47,8 +47,9 @@ def clip_grad_norm_mirror(grads, limit, p=2.0):
     norm = grad_norm_mirror(grads, p)
     factor = float(limit / (norm + 1e-6))
     if not factor >= 1:
-        for g in grads:
-            g *= factor
+        with np.errstate(all="ignore"):
+            for g in grads:
+                g *= factor
     return norm
 
 

@@ -42,7 +42,7 @@ class Adam(Optimizer):
         means, squares = self.slots(batch, "exp_avg"), self.slots(batch, "exp_avg_sq")
         largest = self.slots(batch, "max_exp_avg_sq") if amsgrad else None
         adam_step(batch.params, batch.grads, means, squares, largest, steps, batch.groups, batch.settings, fused,
-                  decoupled)
+                  decoupled, self.grad_scale, self.found_inf)
 
 
 class AdamW(Adam):

@@ -47,6 +47,7 @@ class Optimizer:
     """Base of all optimizers. A subclass defines `settings(group)` and `update(batch, fused)`, or `step`."""
 
     stepped = False  # whether step() was ever called: schedules warn when they come first
+    grad_scale = found_inf = None  # of a GradScaler, for one step: arrays on the device that the fused steps read
 
     def __init__(self, params, defaults):
         if isinstance(params, Tensor):

@@ -39,4 +39,5 @@ class RMSprop(Optimizer):
         steps, squares = self.slots(batch, "step", float32), self.slots(batch, "square_avg")
         buffers = self.slots(batch, "momentum_buffer") if momentum else None
         means = self.slots(batch, "grad_avg") if centered else None
-        rmsprop_step(batch.params, batch.grads, squares, means, buffers, steps, batch.groups, batch.settings, fused)
+        rmsprop_step(batch.params, batch.grads, squares, means, buffers, steps, batch.groups, batch.settings, fused,
+                     self.grad_scale, self.found_inf)

@@ -49,7 +49,8 @@ class SGD(Optimizer):
         momentum, nesterov, dampened = batch.flags
         steps = self.steps(batch) if dampened else None
         buffers = self.slots(batch, "momentum_buffer") if momentum else None
-        sgd_step(batch.params, batch.grads, buffers, steps, batch.groups, batch.settings, fused, nesterov)
+        sgd_step(batch.params, batch.grads, buffers, steps, batch.groups, batch.settings, fused, nesterov,
+                 self.grad_scale, self.found_inf)
 
     def steps(self, batch):
         """Step counts, which dampening needs: a buffer without one (from PyTorch, say) is not at its first step."""
