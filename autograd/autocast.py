@@ -20,7 +20,7 @@ from tritonnet.kernels.dtypes import FLOATS, HALVES, float32
 
 LOW, SINGLE, WIDEST, REFUSED = "lower type", "float32", "widest", "refused"
 
-PRODUCTS = ("Linear", "MatMul", "Conv1d", "Conv2d", "ConvTranspose2d", "Prelu", "Attention")
+PRODUCTS = ("Linear", "MatMul", "Conv1d", "Conv2d", "ConvTranspose2d", "Prelu")
 LOSSES = ("NllLoss", "CrossEntropy", "MseLoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "KlDiv", "BceWithLogits")
 WIDE = ("Exp", "Expm1", "Log", "Log2", "Log10", "Log1p", "Reciprocal", "Rsqrt", "Sinh", "Cosh", "Tan", "Acos", "Asin",
         "Square", "Pow", "Softplus", "Sum", "Prod", "CumSum", "LogSumExp", "Norm", "Softmax", "LogSoftmax", "LayerNorm",

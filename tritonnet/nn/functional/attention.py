@@ -6,6 +6,7 @@ import math
 import warnings
 
 import tritonnet
+from tritonnet.autograd.autocast import LOW, listed
 from tritonnet.autograd.ops.attention import Attention
 from tritonnet.kernels.attention import widest
 from tritonnet.nn.functional.conv import linear
@@ -16,6 +17,7 @@ from tritonnet.nn.functional.softmax import softmax
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
 
+@listed(cuda=LOW, cpu=LOW)
 def scaled_dot_product_attention(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
 ):
