@@ -84,7 +84,8 @@ def samples(op: type, torch: Callable | None = None):
 
 
 def every_op() -> list[type]:
-    """All built-in operations, by importing every family; bases and private parts of others do not count."""
+    """All built-in operations, by importing every family; private parts of others, and bases without samples, do not
+    count."""
     from tritonnet.autograd import ops
     from tritonnet.autograd.function import Op
 
@@ -94,7 +95,7 @@ def every_op() -> list[type]:
     while stack:
         subclasses = stack.pop().__subclasses__()
         found += [c for c in subclasses if c.__module__.startswith(ops.__name__)
-                  and not c.__name__.startswith("_") and not c.__subclasses__()]
+                  and not c.__name__.startswith("_") and (c in declared or not c.__subclasses__())]
         stack += subclasses
     return sorted(found, key=lambda c: (c.__module__, c.__name__))
 

@@ -108,3 +108,9 @@ def test_agrees_with_pytorch(op, i, sample, torch):
 
 def test_samples_cover_the_narrow_types():
     assert {d for op, i, s in CASES for d in s.dtypes} >= set(FLOAT_DTYPES)
+
+
+def test_all_that_is_declared_is_run():
+    from tritonnet.autograd.samples import declared
+
+    assert {op for op, _, _ in CASES} == {op for op in declared if op.__module__.startswith("tritonnet.")}
