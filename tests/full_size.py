@@ -166,6 +166,9 @@ def steps(device, dtype):
         optim.clip_grad_norm(g, 1.0, norm)
         optim.grad_norm(g, norm)
     optim.clip_grad_value(g, 0.5)
+    scale, mark = empty((), np.dtype(np.float32), device), empty((), np.dtype(np.int32), device)
+    optim.unscale(g, scale, mark)
+    optim.update_scale(scale, empty((), np.dtype(np.int32), device), mark, 2.0, 0.5, 2000)
 
 
 def products(device, dtype):
