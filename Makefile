@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Two test processes with one thread each: BLAS threads of both on two cores would wait for each other.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 # Where development machines keep MNIST; elsewhere the package looks in ./data, its cache, and then downloads.
-SHARED_MNIST := $(wildcard ../shared/data/mnist)
+SHARED_MNIST := $(abspath $(wildcard ../shared/data/mnist))
 export TRITONNET_DATA ?= $(SHARED_MNIST)
 ifeq ($(TRITONNET_DATA),)
 unexport TRITONNET_DATA
