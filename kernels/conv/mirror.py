@@ -16,26 +16,37 @@ TINY = 1 << 15  # elements of columns up to which windows.py's few calls win
 def conv2d_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, activation=None):
     """x (N, C, H, W), w (O, C/groups, R, S), bias (O,) or None -> y (N, O, P, Q)."""
     dtype, wide = x.dtype, accumulator(x.dtype)
+    (P, Q), images = images_of(x, w, bias, stride, padding, dilation, groups)
+    y = host.empty((len(x), w.shape[0], P, Q), wide)
+    if not y.size:
+        return y.astype(dtype)
+
+    def part(i, j):
+        images(i, j, y[i:j])
+        if activation is not None:
+            activate_mirror(y[i:j], activation)
+
+    with np.errstate(all="ignore"):                      # inf - inf is nan without a word, as in PyTorch
+        host.parallel(part, len(x), work(w.shape, y.shape), uses_blas=True)
+    return y.astype(dtype, copy=False)
+
+
+def images_of(x, w, bias, stride, padding, dilation, groups):
+    """((P, Q), write): write(i, j, y) computes images i to j in the accumulator's type, one thread's part."""
+    wide = accumulator(x.dtype)
     x, w = np.ascontiguousarray(x, wide), np.ascontiguousarray(w, wide)
     bias = bias if bias is None else np.ascontiguousarray(bias, wide)
     shape = _shape(x.shape, w.shape, padding, dilation, groups)
     P, Q = ((size - 1) // step + 1 for size, step in zip((shape.P, shape.Q), stride))
     road = _fast(shape, stride) if len(x) * P * Q * math.prod(w.shape[1:]) > TINY else None
-    y = host.empty((len(x), shape.O, P, Q), wide)
-    if not y.size:
-        return y.astype(dtype)
 
-    def part(i, j):
+    def write(i, j, y):
         if road is not None:
-            road.forward(x[i:j], w, bias, shape, y[i:j])
-        if road is None or road is winograd and not _finite(y[i:j]):
-            windows.forward(x[i:j], w, bias, stride, padding, dilation, groups, y[i:j])
-        if activation is not None:
-            activate_mirror(y[i:j], activation)
+            road.forward(x[i:j], w, bias, shape, y)
+        if road is None or road is winograd and not _finite(y):
+            windows.forward(x[i:j], w, bias, stride, padding, dilation, groups, y)
 
-    with np.errstate(all="ignore"):                      # inf - inf is nan without a word, as in PyTorch
-        host.parallel(part, len(x), _work(w.shape, y.shape), uses_blas=True)
-    return y.astype(dtype, copy=False)
+    return (P, Q), write
 
 
 def conv2d_backward_mirror(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1,
@@ -76,7 +87,7 @@ def conv2d_backward_mirror(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1,
 
     with np.errstate(all="ignore"):
         if n and dy.size:
-            host.parallel(part, n, 2 * _work(w.shape, dy.shape), uses_blas=True)
+            host.parallel(part, n, 2 * work(w.shape, dy.shape), uses_blas=True)
         elif needs[0]:
             dx.fill(0)
         sums = [partial[i] for i in sorted(partial)]
@@ -104,6 +115,6 @@ def _finite(y):
     return bool(np.isfinite(planes @ np.ones(planes.shape[1], y.dtype)).all())
 
 
-def _work(w_shape, y_shape):
+def work(w_shape, y_shape):
     """What `parallel` calls elements."""
     return math.prod(w_shape[1:]) * math.prod(y_shape) // 100

@@ -59,11 +59,11 @@ class Conv2d(Op):
         return kernels.conv2d(*ctx.saved[-2:], bias, stride, padding, dilation, groups)
 
     def backward(ctx, dy):
-        return kernels.conv2d_backward(dy, *ctx.saved[-2:], *ctx.window, _needs(ctx))
+        return kernels.conv2d_backward(dy, *ctx.saved[-2:], *ctx.window, needs(ctx))
 
     def differentiable_backward(self, dy):
         x, w = self.input(0, self.saved[0]), self.input(1, self.saved[1])
-        dx, dw, db = _needs(self)
+        dx, dw, db = needs(self)
         return (ConvTranspose2d.apply(dy, w, None, x.shape[2:], *self.window) if dx else None,
                 ConvWeight.apply(dy, x, w.shape[2:], *self.window) if dw else None, dy.sum((0, 2, 3)) if db else None)
 
@@ -81,18 +81,18 @@ class Conv1d(Op):
 
     def backward(ctx, dy):
         x, w = ctx.saved[-2:]
-        dx, dw, db = kernels.conv2d_backward(dy[:, :, None], x[:, :, None], w[:, :, None], *ctx.window, _needs(ctx))
+        dx, dw, db = kernels.conv2d_backward(dy[:, :, None], x[:, :, None], w[:, :, None], *ctx.window, needs(ctx))
         return None if dx is None else dx[:, :, 0], None if dw is None else dw[:, :, 0], db
 
     def differentiable_backward(self, dy):
         x, w = self.input(0, self.saved[0]).unsqueeze(2), self.input(1, self.saved[1]).unsqueeze(2)
-        (dx, dw, db), dy = _needs(self), dy.unsqueeze(2)
+        (dx, dw, db), dy = needs(self), dy.unsqueeze(2)
         return (ConvTranspose2d.apply(dy, w, None, x.shape[2:], *self.window).squeeze(2) if dx else None,
                 ConvWeight.apply(dy, x, w.shape[2:], *self.window).squeeze(2) if dw else None,
                 dy.sum((0, 2, 3)) if db else None)
 
 
-def _needs(ctx):
+def needs(ctx):
     """Which of dx, dw and db are wanted."""
     parents = ctx.parents
     return parents[0] is not None, parents[1] is not None, len(parents) > 2 and parents[2] is not None

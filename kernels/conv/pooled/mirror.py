@@ -1,0 +1,55 @@
+"""Convolution, relu and pooling on the host: blocks of images, whose results are pooled while they are in the cache."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tritonnet.kernels.conv.mirror import conv2d_backward_mirror, images_of, work
+from tritonnet.kernels.conv.pooled.cells import NONE, spread_mirror, taps
+from tritonnet.kernels.dtypes import HALVES, accumulator
+from tritonnet.kernels.runtime import host
+
+BLOCK = 1 << 20              # bytes of results before pooling
+
+
+def conv2d_pool_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    """(y, taken) of x (N, C, H, W), w (O, C/groups, R, S), bias (O,) or None."""
+    dtype, wide = x.dtype, accumulator(x.dtype)
+    (P, Q), images = images_of(x, w, bias, stride, padding, dilation, groups)
+    shape = len(x), w.shape[0], P // 2, Q // 2
+    y, taken = host.empty(shape, wide), host.empty(shape, np.int8)
+
+    def part(i, j):
+        z = host.empty((j - i, shape[1], P, Q), wide)
+        images(i, j, z)
+        if dtype in HALVES:                              # equal is what is equal in x's type
+            z = z.astype(dtype).astype(wide)
+        pool(z, y[i:j], taken[i:j])
+
+    if y.size:
+        piece = max(1, BLOCK // (y[0].size * 4 * wide.itemsize))
+        with np.errstate(all="ignore"):
+            host.parallel(part, len(x), work(w.shape, (len(x), shape[1], P, Q)), piece, uses_blas=True)
+    return y.astype(dtype, copy=False), taken
+
+
+def pool(z, y, taken):
+    """y and `taken` from results z (n, O, P, Q). NaN stays NaN."""
+    first, second, third, fourth = taps(z)
+    np.maximum(first, second, out=y)
+    np.maximum(y, np.maximum(third, fourth), out=y)
+    other = first != y
+    taken[...] = other
+    for tap in (second, third):                          # one further for each that is not it
+        other &= tap != y
+        taken += other
+    np.copyto(taken, NONE, where=~(y > 0))
+    np.maximum(y, 0, out=y)
+
+
+def conv2d_pool_backward_mirror(dy, taken, x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1,
+                                needs=(True, True, True)):
+    """(dx, dw, db) from dy and `taken` (N, O, P // 2, Q // 2)."""
+    axes = zip(x.shape[2:], w.shape[2:], stride, padding, dilation)
+    size = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
+    return conv2d_backward_mirror(spread_mirror(dy, taken, size), x, w, stride, padding, dilation, groups, needs)
