@@ -9,6 +9,7 @@ tqdm and the rest are loaded when they are used.
 
 import importlib as _importlib
 import os.path as _path
+import sys as _sys
 from math import e, inf, nan, pi
 
 if __name__ != "tritonnet":
@@ -41,9 +42,10 @@ from tritonnet.tensor.printing import set_printoptions  # noqa: E402
 _out.offer(globals())
 
 _SUBMODULES = {
-    "accelerator", "amp", "autograd", "backends", "cli", "cpu", "cuda", "data", "distributions", "kernels", "linalg",
-    "nn", "optim", "profiler", "utils", "version", "vision",
+    "accelerator", "amp", "autograd", "backends", "cli", "cpu", "cuda", "data", "distributed", "distributions", "hub",
+    "jit", "kernels", "linalg", "mps", "nn", "optim", "profiler", "utils", "version", "vision", "xpu",
 }
+_RENAMED = {"multiprocessing": "processes", "random": "seeds"}  # a file of the standard library's name would hide that
 _FUNCTIONAL = {  # also found here, as in PyTorch
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "bilinear", "channel_shuffle",
     "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "dropout", "group_norm",
@@ -65,8 +67,8 @@ def compile(model=None, **options):
 
 
 def __getattr__(name):
-    if name == "random":  # a file of this name would hide the standard library's from the files beside it
-        return _importlib.import_module("tritonnet.seeds")
+    if name in _RENAMED:
+        return _importlib.import_module(f"tritonnet.{_RENAMED[name]}")
     if name in _SUBMODULES:
         return _importlib.import_module(f"tritonnet.{name}")
     if name in _FUNCTIONAL:
@@ -81,4 +83,15 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_SUBMODULES, *_LAZY, "random"})
+    return sorted({*globals(), *_SUBMODULES, *_LAZY, *_RENAMED})
+
+
+class _Renamed(type(_importlib)):
+    """Stands for a module whose file has another name, so that it can be imported under this one."""
+
+    def __getattr__(self, name):
+        return getattr(__getattr__(self.__name__.rpartition(".")[2]), name)
+
+
+for _name in _RENAMED:
+    _sys.modules.setdefault(f"tritonnet.{_name}", _Renamed(f"tritonnet.{_name}"))

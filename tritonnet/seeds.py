@@ -19,11 +19,22 @@ def fork_rng(devices=None, enabled=True):
     if not enabled:
         yield
         return
-    devices = range(cuda.device_count()) if devices is None else list(devices)
-    host, states = get_rng_state(), [cuda.get_rng_state(d) for d in devices]
+    states = generator_states(devices)
     try:
         yield
     finally:
-        set_rng_state(host)
-        for chosen, state in zip(devices, states):
-            cuda.set_rng_state(state, chosen)
+        set_generator_states(states)
+
+
+def generator_states(devices=None):
+    """The states of the default generators: of the CPU, then of these GPUs (all, by default) by index."""
+    devices = range(cuda.device_count()) if devices is None else list(devices)
+    return get_rng_state(), {d: cuda.get_rng_state(d) for d in devices}
+
+
+def set_generator_states(states) -> None:
+    """Go on from what generator_states gave."""
+    host, of_devices = states
+    set_rng_state(host)
+    for chosen, state in of_devices.items():
+        cuda.set_rng_state(state, chosen)

@@ -15,6 +15,7 @@ from tritonnet.data.dataset import (
     TensorDataset,
     random_split,
 )
+from tritonnet.data.distributed import DistributedSampler
 from tritonnet.data.loader import DataLoader
 from tritonnet.data.sampler import (
     BatchSampler,
@@ -27,7 +28,7 @@ from tritonnet.data.sampler import (
 from tritonnet.data.worker import get_worker_info
 
 __all__ = [
-    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset", "RandomSampler",
-    "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
+    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler", "IterableDataset",
+    "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
     "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info", "random_split",
 ]

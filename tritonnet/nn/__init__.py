@@ -1,8 +1,8 @@
 """Layers, losses, containers and their functions, with PyTorch's names: `import tritonnet.nn as nn`."""
 
-from tritonnet.nn import functional, init, utils
+from tritonnet.nn import attention, functional, init, parallel, utils
 from tritonnet.nn.modules import *  # noqa: F403
 from tritonnet.nn.modules import __all__ as _modules
 from tritonnet.nn.parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "utils", *_modules]
+__all__ = ["Buffer", "Parameter", "attention", "functional", "init", "parallel", "utils", *_modules]

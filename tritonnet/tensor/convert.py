@@ -58,7 +58,9 @@ class Convert:
             return legacy_name(self)
         if isinstance(dtype, str):
             return of_legacy_name(self, dtype)
-        return self._cast(getattr(dtype, "dtype", dtype) if not isinstance(dtype, type) else dtype)
+        if hasattr(dtype, "place"):  # an old class such as LongTensor
+            return of_legacy_name(self, ("cuda." if dtype.place == "cuda" else "") + dtype.__name__)
+        return self._cast(dtype)
 
     def type_as(self, other):
         """Cast to the element type of another tensor, and moved to its device."""
@@ -79,6 +81,14 @@ class Convert:
     def is_pinned(self):
         """Whether the memory is page-locked: it never is."""
         return False
+
+    def share_memory_(self):
+        """Move the elements into memory that other processes see; returns this tensor. See `multiprocessing`."""
+        return processes().share(self)
+
+    def is_shared(self):
+        """Whether other processes see the memory."""
+        return processes().is_shared(self)
 
     def numpy(self, *, force=False):
         """The NumPy array that shares this tensor's memory. force=True detaches, and copies from a device."""
@@ -182,6 +192,13 @@ class Convert:
         from tritonnet.autograd.tape import root
 
         return (self.array.ctypes.data - root(self.array).ctypes.data) // self.array.dtype.itemsize
+
+
+def processes():
+    """What shares memory among processes, loaded when it is first asked for."""
+    from tritonnet import processes as module
+
+    return module
 
 
 def _cast_method(name, dtype):

@@ -108,6 +108,10 @@ class Conversion:
         """Move to a device without copying: the values are whatever lies in the fresh memory."""
         return self._apply(lambda t: tritonnet.empty_like(t, device=device), recurse=recurse)
 
+    def share_memory(self):
+        """Move parameters and buffers into memory that other processes see; see `tritonnet.multiprocessing`."""
+        return self._apply(lambda t: t.share_memory_())
+
     def requires_grad_(self, requires_grad=True):
         """Switch gradients on or off for all parameters, as when part of a network is frozen."""
         for param in self.parameters():

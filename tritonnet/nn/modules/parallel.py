@@ -1,4 +1,4 @@
-"""DataParallel: on one GPU, or none, the module itself."""
+"""DataParallel: on one GPU, or none, the module itself. DistributedDataParallel: refused, as there is one process."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ class DataParallel(Module):
 
     def forward(self, *inputs, **kwargs):
         return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(Module):
+    """Raises ValueError, as PyTorch does where no process group was initialised."""
+
+    def __init__(self, module, *args, **kwargs):
+        super().__init__()
+        raise ValueError("DistributedDataParallel: default process group has not been initialized. tritonnet trains "
+                         "in one process: use the module itself where distributed.is_initialized() is False")

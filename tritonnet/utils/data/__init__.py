@@ -7,6 +7,6 @@ from tritonnet.data import __all__  # noqa: F401
 
 
 def __getattr__(name):
-    if name in ("dataloader", "dataset", "sampler"):  # also without an import of their own, as in PyTorch
+    if name in ("dataloader", "dataset", "distributed", "sampler"):  # without an import of their own, too
         return importlib.import_module(f"tritonnet.utils.data.{name}")
     raise AttributeError(f"module 'tritonnet.utils.data' has no attribute {name!r}")
