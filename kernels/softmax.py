@@ -15,6 +15,7 @@ import numpy as np
 from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.arrays.views import c_strides
+from tritonnet.kernels.compiled import loops_for
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.plans import fresh, planned
@@ -92,6 +93,9 @@ def softmax_mirror(x, axis=-1, log=False):
     if not x.size:
         return y
     source, target = host_rows(x, axis), host_rows(y, axis)
+    if not log and source.ndim == 2 and (loops := loops_for(x)):
+        parallel(lambda i, j: loops.softmax(source[i:j], target[i:j]), len(source), x.size)
+        return y
 
     def part(i, j):
         v, e = source[i:j], target[i:j] if x.dtype == acc else np.empty((j - i, *source.shape[1:]), acc)
@@ -112,6 +116,9 @@ def softmax_backward_mirror(dy, y, axis=-1, log=False):
     if not y.size:
         return dx
     target, gradient, result = host_rows(dx, axis), host_rows(dy, axis), host_rows(y, axis)
+    if not log and y.dtype == dy.dtype and target.ndim == 2 and (loops := loops_for(y)):
+        parallel(lambda i, j: loops.softmax_backward(gradient[i:j], result[i:j], target[i:j]), len(target), y.size)
+        return dx
 
     def part(i, j):
         g, p = gradient[i:j], result[i:j]

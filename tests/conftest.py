@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("TRITONNET_NUMBA", "0")  # what most people have; tests/kernels/test_loops.py has it on
 
 import pytest
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tritonnet.kernels.compiled import loops_for
 from tritonnet.kernels.runtime import host
 
 _ERX = 8.45062911510467529297e-01
@@ -87,9 +88,9 @@ _P32 = (1.1283792743369205, 0.10276905487953661, -1.918271453029783e-04, -6.1978
 
 
 # for 2 normal_cdf(x) - 1; x P(x^2) rises up to infinity, so that no x is too big
-_CDF32 = (0.7978850590341431, 0.036332602187982434, -3.207159986442973e-05, -5.55265210593818e-05,
+CDF32 = (0.7978850590341431, 0.036332602187982434, -3.207159986442973e-05, -5.55265210593818e-05,
           4.005624579706961e-06, -1.355835806117978e-07, 1.8513616967744795e-09)
-_INV_SQRT_2PI = 0.3989422804014327
+INV_SQRT_2PI = 0.3989422804014327
 
 
 def _tanh_of_odd(x, square, coefficients, out):
@@ -105,13 +106,17 @@ def _tanh_of_odd(x, square, coefficients, out):
 
 def _normal_cdf32(x, square, out):
     """The normal distribution function of a float32 array, into `out`; square: x^2."""
-    _tanh_of_odd(x, square, _CDF32, out)
+    _tanh_of_odd(x, square, CDF32, out)
     np.multiply(out, 0.5, out=out)
     return np.add(out, 0.5, out=out)
 
 
 def gelu_with_slope32(x, y, slope):
     """x normal_cdf(x) and its derivative, of a float32 array into two others."""
+    loops = loops_for(x)
+    if loops and all(a.flags.c_contiguous for a in (x, y, slope)):
+        loops.gelu_with_slope(x.reshape(-1), y.reshape(-1), slope.reshape(-1))
+        return
     density = host.empty(y.shape, y.dtype)
     np.multiply(x, x, out=density)
     _normal_cdf32(x, density, slope)
@@ -119,7 +124,7 @@ def gelu_with_slope32(x, y, slope):
     np.multiply(density, -0.5, out=density)
     np.exp(density, out=density)
     np.multiply(density, x, out=density)
-    np.multiply(density, _INV_SQRT_2PI, out=density)
+    np.multiply(density, INV_SQRT_2PI, out=density)
     np.add(slope, density, out=slope)
 
 

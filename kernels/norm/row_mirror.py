@@ -13,6 +13,7 @@ import functools
 import numpy as np
 
 from tritonnet.kernels.arrays import empty
+from tritonnet.kernels.compiled import loops_for
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.quiet import number
 from tritonnet.kernels.runtime.blas import add_outer
@@ -90,12 +91,31 @@ def _multiplied_out(v, w, b, mean, rstd, variance, eps, out):
         add_outer(out, np.ones(len(out), out.dtype), b)
 
 
+def _compiled(loops, x, w, b, eps, y, mean, rstd):
+    """All of it for (samples, cols) in one pass over each row."""
+    w = np.ones(x.shape[1], x.dtype) if w is None else w
+    b = np.zeros(x.shape[1], x.dtype) if b is None else b
+
+    def part(i, j):
+        loops.norm(x[i:j], w, b, eps, mean is not None, y[i:j], _column(mean, i, j), _column(rstd, i, j))
+
+    parallel(part, len(x), x.size)
+
+
+def _column(kept, i, j):
+    """(samples,) of (samples, 1), from i to j; nothing for a mean that there is not."""
+    return np.empty(0, np.float32) if kept is None else kept[i:j, 0]
+
+
 def norm_rows_mirror(x, w, b, eps, span=1, center=True):
     source, acc = _flat(x), accumulator(x.dtype)
     w, b = (_columns(p, source.shape, span, acc) for p in (w, b))
     y = empty(source.shape, x.dtype, x)
     mean, rstd = (np.empty((*source.shape[:-1], 1), acc) if kept else None for kept in (center, True))
     quick = source.ndim == 2 and x.size >= SMALL
+    if source.ndim == 2 and (loops := loops_for(x)):
+        _compiled(loops, source, w, b, eps, y, mean, rstd)
+        return y.reshape(x.shape), mean, rstd
     if quick:
         row, level = np.ones(x.shape[2], acc) if w is None else np.array(w), b if b is None else np.array(b)
 
@@ -167,10 +187,30 @@ def _multiplied_out_backward(g, v, w, mean, rstd, wants, out):
     return dw, db
 
 
+def _compiled_backward(loops, dy, x, w, mean, rstd, dx):
+    """(dw, db) of (samples, cols), summed in the order of the samples; fills in dx, if that is wanted."""
+    w = np.ones(x.shape[1], x.dtype) if w is None else w
+    sums = {}
+
+    def part(i, j):
+        dw, db = np.zeros((2, x.shape[1]), x.dtype)
+        out = np.empty((j - i, x.shape[1]), x.dtype) if dx is None else dx[i:j]
+        loops.norm_backward(dy[i:j], x[i:j], w, _column(mean, i, j), _column(rstd, i, j), mean is not None, out, dw, db)
+        sums[i] = dw, db
+
+    parallel(part, len(x), x.size)
+    return (sum(sums[i][k] for i in sorted(sums)) for k in range(2))
+
+
 def norm_rows_backward_mirror(dy, x, w, mean, rstd, span, wants, dtype):
     source, gradient, acc = _flat(x), _flat(dy), accumulator(x.dtype)
     wide = _columns(w, source.shape, span, acc)
     dx = empty(source.shape, x.dtype, x) if wants[0] else None
+    if source.ndim == 2 and (loops := loops_for(x)) and gradient.dtype == acc:
+        dw, db = _compiled_backward(loops, gradient, source, wide, mean, rstd, dx)
+        dw, db = (s.reshape(-1, span).sum(axis=1).astype(dtype, copy=False) if wanted else None
+                  for s, wanted in zip((dw, db), wants[1:]))
+        return dx if dx is None else dx.reshape(x.shape), dw, db
     sums = []  # (first sample, dw, db) of each piece
     near = source.ndim == 2 and x.size >= SMALL and (mean is None or not _far(mean * rstd, acc.type(1)))
     run = _multiplied_out_backward if near else _broadcast_backward
