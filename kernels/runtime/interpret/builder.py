@@ -87,6 +87,9 @@ class Builder(stock.InterpreterBuilder):
     def create_rsqrt(self, arg):
         return self.unary_op(arg, lambda x: 1 / np.sqrt(x))
 
+    def get_all_ones_value(self, ty):  # Triton 3.6 asks NumPy for an unsigned -1, which it refuses
+        return stock.TensorHandle(~np.zeros(1, np_dtype(ty)), ty.scalar)
+
     def create_dot(self, a, b, d, input_precision, max_num_imprecise_acc):
         wide = d.data.dtype if d.data.dtype.kind == "i" or d.data.dtype == np.float64 else np.dtype(np.float32)
         x, y = a.data.astype(wide), b.data.astype(wide)  # astype first: matmul(..., dtype=) would not use BLAS
