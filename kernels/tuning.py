@@ -16,7 +16,6 @@ import contextlib
 import os
 import threading
 import warnings
-from importlib.resources import files
 
 from tritonnet.kernels import plans
 from tritonnet.kernels import tuning_tables as tables
@@ -155,13 +154,18 @@ def user_file(device_name: str):
 
 def shipped(device_name: str) -> dict:
     """The table that comes with the package."""
-    return tables.read(files("tritonnet.kernels").joinpath("tuned", tables.file_name(device_name)), device_name, False)
+    return tables.read(_shipped_folder() / tables.file_name(device_name), device_name, False)
 
 
 def shipped_files() -> list:
     """Every table that comes with the package."""
-    return sorted((f for f in files("tritonnet.kernels").joinpath("tuned").iterdir() if f.name.endswith(".json")),
-                  key=lambda f: f.name)
+    return sorted((f for f in _shipped_folder().iterdir() if f.name.endswith(".json")), key=lambda f: f.name)
+
+
+def _shipped_folder():
+    from importlib.resources import files  # here: `import tritonnet` does without it
+
+    return files("tritonnet.kernels") / "tuned"
 
 
 def forget():

@@ -9,8 +9,6 @@ that a thread can have needs smaller tiles or more warps: tests/test_compile.py 
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
 import typing
 
 from tritonnet.kernels.runtime.cubin import usage
@@ -50,6 +48,9 @@ def limits(registers: int, warps: int) -> list[int]:
 
 def spilled(ptx: str, arch: int) -> int:
     """The bytes of registers that ptxas stores to local memory, by its log; arrays that are indexed do not count."""
+    import subprocess  # here: `import tritonnet` does without them
+    import tempfile
+
     from triton.backends.nvidia.compiler import get_ptxas, sm_arch_from_capability
 
     with tempfile.NamedTemporaryFile("w", suffix=".ptx") as file:
