@@ -17,8 +17,8 @@ def _tuple(x):
     return (x,) if isinstance(x, function.Tensor) else tuple(x)
 
 
-def root(i, y, g, create_graph):
-    """Where to start, and the gradient there; the implicit 1 of a scalar."""
+def root(i, y, g, create_graph, seen=False):
+    """Where to start, and the gradient there; the implicit 1 of a scalar. seen: by others than the tape."""
     if not isinstance(y, function.Tensor):
         raise TypeError(f"element {i} of tensors is a {type(y).__name__}: expected a Tensor")
     if not y.requires_grad:
@@ -31,7 +31,7 @@ def root(i, y, g, create_graph):
         if type(array) is np.ndarray and not array.shape:
             one = tape.one(array.dtype)
         else:
-            one = tape.begin_with_one(arrays.full(array.shape, 1, array.dtype, array))
+            one = tape.one_like(array, shared=not (create_graph or seen))
         return edge(y), make(one) if create_graph else one
     if not isinstance(g, function.Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
@@ -59,6 +59,7 @@ def _sum_tensors(before, grad, shape, dtype):
 def run(roots, retain_graph, create_graph, inputs):
     """The engine from these roots; what it computes is recorded if create_graph says so."""
     before, state.grad, outer, state.deferred = state.grad, bool(create_graph), state.deferred, None
+    asked, state.asked = state.asked, state.asked if inputs is None else frozenset(map(id, inputs))
     try:
         found = engine.backward(roots, create_graph if retain_graph is None else retain_graph, inputs,
                                 _sum_tensors if create_graph else None)
@@ -66,7 +67,7 @@ def run(roots, retain_graph, create_graph, inputs):
             leaf.accumulate(grad, complete=True)
         return found
     finally:
-        state.grad, state.deferred = before, outer
+        state.grad, state.deferred, state.asked = before, outer, asked
 
 
 def defer(leaf, grad):
@@ -87,7 +88,7 @@ def _run(outputs, gradients, retain_graph, create_graph, inputs):
         gradients = _tuple(gradients)
     if len(gradients) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
-    roots = [root(i, y, g, create_graph) for i, (y, g) in enumerate(zip(outputs, gradients))]
+    roots = [root(i, y, g, create_graph, inputs is not None) for i, (y, g) in enumerate(zip(outputs, gradients))]
     return run(roots, retain_graph, create_graph, inputs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tritonnet.autograd import function
 from tritonnet.autograd.function import make, new, parents_of, record
 from tritonnet.autograd.mode import state
-from tritonnet.autograd.tape import Node, Output, check_unmodified, modified
+from tritonnet.autograd.tape import Node, Output, check_unmodified, modified, own
 from tritonnet.kernels.dtypes import FLOATS
 
 
@@ -133,7 +133,7 @@ class Function(Node):
         self.materialize_grads = value
 
     def run_backward(self, *grads):
-        found = type(self).backward(self, *[None if g is None else make(g) for g in grads])
+        found = type(self).backward(self, *[None if g is None else make(own(g)) for g in grads])
         return tuple(None if g is None else g.array for g in self._checked(found))
 
     def record_backward(self, grads):

@@ -200,8 +200,7 @@ def materialized(node, grads, recorded):
 
 def run_hooks(node, grad, recorded):
     """Hooks may replace the gradient; they get and give arrays (tensors when the graph is recorded)."""
-    if type(grad) is np.ndarray and not grad.flags.writeable:
-        grad = grad.copy()  # a hook may write to it
+    grad = grad if recorded else tape.own(grad)  # a hook may write to it
     for hook in list(node.hooks.values()):
         changed = hook(grad, recorded)
         grad = grad if changed is None else changed

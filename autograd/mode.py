@@ -9,6 +9,7 @@ import threading
 class _State(threading.local):
     grad = True
     inference = False
+    asked = frozenset()  # ids of the nodes whose gradients the running backward pass was asked for
     deferred = None  # leaf -> its gradient so far, of leaves whose hooks wait for the end of the backward pass
 
 

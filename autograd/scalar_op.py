@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
+import weakref
 
 import numpy as np
 
@@ -118,6 +119,22 @@ class SlopeChoice:
     @staticmethod
     def function(gradient, slope, *_):
         return elementwise.mul(gradient, slope)
+
+
+class Through:
+    """In the place of a node's choice: this very gradient passes as it is, any other is computed as ever."""
+
+    def __init__(self, choice, grad):
+        self.choice = choice.choice if type(choice) is Through else choice
+        self.wanted, self.operands, self.grad = choice.wanted, choice.operands, weakref.ref(grad)
+
+    def function(self, grad, *operands):
+        return grad if grad is self.grad() else self.choice.function(grad, *operands)
+
+
+def passes_through(node, grad):
+    """Tell a node that this gradient, should it arrive as the only one, is already what the node would make of it."""
+    node.choice = Through(node.choice, grad)
 
 
 @functools.cache

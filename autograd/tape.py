@@ -8,6 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from tritonnet.autograd.mode import state
+from tritonnet.kernels import arrays
+
 clock = itertools.count(1)  # of recordings and in-place changes together: tells which came first
 _changed: dict[int, int] = {}  # memory (by id) -> when it was last changed in place
 last_change = 0  # when anything was
@@ -25,11 +28,31 @@ def one(dtype):
     return found
 
 
-def begin_with_one(grad):
-    """Note that this array is the gradient 1 of a scalar."""
+def is_observed(node) -> bool:
+    """Whether somebody sees the gradient that arrives at a node: a hook, retain_grad, or who asked for it."""
+    return bool(node.hooks) or id(node) in state.asked
+
+
+def one_like(array, shared):
+    """The gradient 1 of an array of one element. shared: filled only once per device; then nobody may change it."""
     global _one
+    device, key = arrays.device_of(array), ("one", array.shape, array.dtype)
+    shared = shared and device is not None
+    grad = device.constants.get(key) if shared else None
+    if grad is None:
+        grad = arrays.full(array.shape, 1, array.dtype, array)
+        if shared and not device.driver.capturing:  # a graph's memory stays its own
+            device.synchronize()  # whichever stream reads it next
+            device.constants[key] = grad
     _one = weakref.ref(grad)
     return grad
+
+
+def own(grad):
+    """A gradient as those get it who may write to it: a copy of what others share."""
+    if type(grad) is np.ndarray:
+        return grad if grad.flags.writeable else grad.copy()
+    return grad.copy() if grad.size == 1 and any(grad is c for c in grad.device.constants.values()) else grad
 
 
 def is_one(grad) -> bool:

@@ -52,12 +52,12 @@ LAUNCHES = {  # of one step; those of the optimizer are one kernel for all param
           "relu_backward_kernel", "gemm_kernel", "reduce_kernel"],  # dw, db: nobody wants dx
     cnn: ["conv2d_direct_kernel", "relu_kernel", "max_pool2d_kernel", "copy_kernel", "gemm_kernel",  # copy: to NCHW
           "class_loss_kernel",
-          "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
-          "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
+          "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",  # and the relu's
+          "conv2d_direct_weight_kernel", "sum_parts_kernel"],
     deep_cnn: ["conv2d_direct_kernel", "relu_kernel", "transpose_kernel", "conv2d_kernel", "relu_kernel",  # of weights
                "max_pool2d_kernel", "copy_kernel", "gemm_kernel", "class_loss_kernel",
                "gemm_kernel", "gemm_kernel", "reduce_kernel", "copy_kernel", "max_pool2d_backward_kernel",
-               "relu_backward_kernel", "conv2d_kernel", "conv2d_weight_kernel", "sum_parts_kernel",  # as laid out above
+               "conv2d_kernel", "conv2d_weight_kernel", "sum_parts_kernel",  # as laid out above
                "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
     mobile_cnn: ["conv2d_direct_kernel", "relu_kernel", "transpose_kernel", "depthwise_kernel", "relu_kernel",
                  "conv2d_kernel", "relu_kernel", "transpose_kernel", "gemm_kernel", "class_loss_kernel",
@@ -67,7 +67,7 @@ LAUNCHES = {  # of one step; those of the optimizer are one kernel for all param
                  "sum_parts_kernel", "relu_backward_kernel", "conv2d_direct_weight_kernel", "sum_parts_kernel"],
 }
 # of one step, all from the pool's cache; the optimizer needs none
-ALLOCATIONS = {mlp: 12, cnn: 18, deep_cnn: 26, mobile_cnn: 30}
+ALLOCATIONS = {mlp: 11, cnn: 16, deep_cnn: 24, mobile_cnn: 29}
 
 
 class Training:
@@ -126,7 +126,7 @@ def test_launches_and_allocations_of_a_step(make, optimizer, monkeypatch):
         assert seen == [*LAUNCHES[make], f"{optimizer.__name__}_kernel"]
         assert pool.requests - requests == ALLOCATIONS[make]
         assert pool.from_driver == from_driver, "all memory comes from the pool's cache"
-        assert did == {"launch": len(seen), "fill": 1}, "no copies, nothing synchronised or loaded; filled: the 1 of dy"
+        assert did == {"launch": len(seen)}, "no copies, nothing synchronised, loaded or filled"
 
 
 @CASES

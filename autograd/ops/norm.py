@@ -132,11 +132,12 @@ class GroupNorm(Op):
 class BatchNorm(Op):
     """(x - mean) / sqrt(var + eps) * weight + bias per channel; x (N, C, …), the rest (C,).
 
-    training: statistics of x, and the running arrays (or None) are updated in place; else the running arrays serve.
+    training: statistics of x, and the running arrays (or None) are updated in place, `batches` (None or one integer)
+    by 1; else the running arrays serve.
     """
 
     def forward(ctx, x, weight=None, bias=None, running_mean=None, running_var=None, training=True, momentum=0.1,
-                eps=1e-5):
+                eps=1e-5, batches=None):
         if x.ndim < 2:
             raise RuntimeError(f"batch_norm: expected input (N, C, …), got {list(x.shape)}")
         for name, p in (("weight", weight), ("bias", bias), ("running_mean", running_mean),
@@ -145,12 +146,13 @@ class BatchNorm(Op):
                 raise RuntimeError(f"{name} should contain {x.shape[1]} elements not {p.size}")
         if not x.size:
             raise ValueError(f"batch_norm: expected input with at least one element, got {list(x.shape)}")
-        ctx.y, mean, rstd = kernels.batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps)
+        y, mean, rstd = kernels.batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps,
+                                           batches)
         for array in (x, mean, rstd, weight):
             if array is not None:
                 ctx.save(array)
         ctx.x, ctx.w, ctx.b, ctx.statistics, ctx.training, ctx.eps = x, weight, bias, (mean, rstd), training, eps
-        return ctx.y
+        return y
 
     def backward(ctx, dy):
         w, b = ctx.w, ctx.b

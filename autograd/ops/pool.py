@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tritonnet.autograd import scalar_op, tape
 from tritonnet.autograd.function import Op, make
+from tritonnet.autograd.ops.elementwise import Relu
 from tritonnet.autograd.ops.index import ScatterAdd
 from tritonnet.autograd.ops.linear_map import LinearMap
 from tritonnet.autograd.samples import Sample, samples
@@ -57,12 +59,14 @@ def recorded_backward(dy, where, x_shape):
 class MaxPool2d(Op):
     """(y, indices): the largest under windows over (…, C, H, W), and its place in the image; y alone if not `indices`.
 
-    The gradient goes to the first of equals, and to the last NaN.
+    The gradient goes to the first of equals, and to the last NaN. Behind a relu (`rectified`), a device leaves out what
+    the relu's backward would set to 0, which then has nothing left to do; unless somebody looks at what is between.
     """
 
     def forward(ctx, x, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=False, indices=True):
         windows = windows_of("max_pool2d", x, kernel, stride, padding, dilation, ceil_mode)
-        y, where = kernels.max_pool2d(x, windows, indices)
+        ctx.rectified = not indices and type(ctx.parents[0]) is Relu and not is_host(x)
+        y, where = kernels.max_pool2d(x, windows, indices, ctx.rectified)
         ctx.windows, ctx.indices, ctx.by_value = windows, indices, where is None
         ctx.saved = (x, y) if where is None else (x, where)
         return (y, where) if indices else y
@@ -76,7 +80,13 @@ class MaxPool2d(Op):
     def backward(ctx, dy, dwhere=None):
         x, kept = ctx.saved
         y, where = (kept, None) if ctx.by_value else (None, kept)
-        return kernels.max_pool2d_backward(dy, x, y, where, ctx.windows, ctx.indices)
+        relu = ctx.parents[0] if ctx.rectified else None
+        if relu is not None and tape.is_observed(relu):
+            relu, where = None, kernels.max_pool2d(x, ctx.windows)[1]
+        dx = kernels.max_pool2d_backward(dy, x, y, where, ctx.windows, ctx.indices)
+        if relu is not None:
+            scalar_op.passes_through(relu, dx)
+        return dx
 
     def differentiable_backward(ctx, dy, dwhere=None):
         x = ctx.saved[0]

@@ -111,7 +111,7 @@ def _scaled(fn, x):
     return y
 
 
-def batch_norm_mirror(x, w, b, running_mean, running_var, training, momentum, eps):
+def batch_norm_mirror(x, w, b, running_mean, running_var, training, momentum, eps, batches=None):
     shape, acc = x.shape, accumulator(x.dtype)
     x = _planes(x)
     if training:
@@ -120,6 +120,8 @@ def batch_norm_mirror(x, w, b, running_mean, running_var, training, momentum, ep
             count = x.size // x.shape[1]
             for running, new in ((running_mean, mean), (running_var, variance * (count / (count - 1)))):
                 running += momentum * (new - running)
+        if batches is not None:
+            batches += 1
     else:
         mean, variance = running_mean.astype(np.float64), running_var.astype(np.float64)
     rstd = 1 / np.sqrt(variance + eps)
@@ -215,7 +217,7 @@ def _plan(x):
     return (-(-rows // each), tiles), each, {"BN": tall, "BC": wide, "BL": long, "num_warps": 4 if planes else 8}
 
 
-def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, eps):
+def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, eps, batches):
     acc, channels = accumulator(x.dtype), x.shape[1]
     x = _laid_out(x)
     y, mean, rstd = _like(x), empty((channels,), acc, x), empty((channels,), acc, x)
@@ -225,7 +227,7 @@ def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, e
     if training:
         partial = empty((grid[0], 2, channels), acc, x)
         moments_kernel[grid](x, partial, *sizes, each, *strides, ACC=acc, **tile)
-    batch_norm_kernel[grid](x, y, w, b, running_mean, running_var, mean, rstd, partial, *sizes, each, *strides,
+    batch_norm_kernel[grid](x, y, w, b, running_mean, running_var, batches, mean, rstd, partial, *sizes, each, *strides,
                             *_layout(y)[1], momentum, eps, ACC=acc, STEP=32, **tile)
     return y, mean, rstd
 
@@ -251,12 +253,13 @@ def _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants, dtype):
 
 
 def batch_norm(x, w=None, b=None, running_mean=None, running_var=None, training: bool = True, momentum: float = 0.1,
-               eps: float = 1e-5):
+               eps: float = 1e-5, batches=None):
     """(y, mean, rstd), the latter two (C,) in the accumulator's type; in training the running arrays change in place.
 
     x: (N, C, …) with at least one element.  w, b, running_mean, running_var: (C,) or None.
+    batches: None, or () of integers, to which training adds 1.
     """
-    args = x, w, b, running_mean, running_var, training, momentum, eps
+    args = x, w, b, running_mean, running_var, training, momentum, eps, batches
     return batch_norm_mirror(*args) if is_host(x) else _batch_norm_device(*args)
 
 

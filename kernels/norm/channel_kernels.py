@@ -66,12 +66,13 @@ def merged_moments(partial, c, rows, channels, length, each, ACC: tl.constexpr, 
 
 
 @kernel(flops=lambda x: 3 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
-def batch_norm_kernel(x, y, w, b, running_mean, running_var, mean, rstd, partial, rows, channels, length, each,
-                      x_row: tl.int64, x_channel: tl.int64, y_row: tl.int64, y_channel: tl.int64, momentum: tl.float64,
-                      eps: tl.float64, ACC: tl.constexpr, BN: tl.constexpr, BC: tl.constexpr, BL: tl.constexpr,
-                      STEP: tl.constexpr):
+def batch_norm_kernel(x, y, w, b, running_mean, running_var, batches, mean, rstd, partial, rows, channels, length,
+                      each, x_row: tl.int64, x_channel: tl.int64, y_row: tl.int64, y_channel: tl.int64,
+                      momentum: tl.float64, eps: tl.float64, ACC: tl.constexpr, BN: tl.constexpr, BC: tl.constexpr,
+                      BL: tl.constexpr, STEP: tl.constexpr):
     """y; and by the first program of each tile of channels mean, rstd and the running statistics.
 
+    batches: None, or an integer to which the first program of all adds 1.
     partial: of `moments_kernel` over the same grid in training, None in evaluation.
     """
     first = tl.program_id(0) * each
@@ -88,6 +89,9 @@ def batch_norm_kernel(x, y, w, b, running_mean, running_var, mean, rstd, partial
             tl.store(running_mean + c, old * (1 - m) + center * m, mask=head)
             old = tl.load(running_var + c, mask=head, other=0).to(ACC)
             tl.store(running_var + c, old * (1 - m) + spread / (count - 1) * m, mask=head)
+        if batches is not None:
+            first_of_all = (tl.program_id(0) == 0) & (tl.program_id(1) == 0)
+            tl.store(batches, tl.load(batches, mask=first_of_all, other=0) + 1, mask=first_of_all)
     else:
         center = tl.load(running_mean + c, mask=c < channels, other=0).to(ACC)
         variance = tl.load(running_var + c, mask=c < channels, other=1).to(ACC)

@@ -17,16 +17,17 @@ __all__ = ["Windows", "adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "ad
            "adaptive_max_pool2d_backward", "avg_pool2d", "avg_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
 
 
-def max_pool2d(x, windows, indices=False):
+def max_pool2d(x, windows, indices=False, rectified=False):
     """(y, where): the largest of each window, and its index in the image (int64).
 
-    Without `indices`, where is whatever `max_pool2d_backward` needs besides x and y: much cheaper.
+    Without `indices`, where is whatever `max_pool2d_backward` needs besides x and y: much cheaper. rectified, on a
+    device: x is the result of a relu, and dx will be what relu's backward makes of it, 0 where y is not positive.
     """
     if is_host(x):
         return mirror.max_pool2d_mirror(x, windows, indices)
     from tritonnet.kernels.pool import launch
 
-    return launch.max_pool2d(x, None, windows, indices)
+    return launch.max_pool2d(x, None, windows, indices, rectified)
 
 
 def max_pool2d_backward(dy, x, y, where, windows, indices=False):

@@ -46,12 +46,15 @@ def covering(h, i, size, count, STRIDE: tl.constexpr, PAD: tl.constexpr, ADAPTIV
 
 
 @kernel(flops=lambda n, R, S: n * R * S, bytes=lambda x, y, where: x.nbytes + y.nbytes + where.nbytes)
-def max_pool2d_kernel(x, y, where, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_c: tl.int64, x_h: tl.int64,
-                      x_w: tl.int64, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr,
-                      PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr, ADAPTIVE: tl.constexpr,
-                      INDICES: tl.constexpr, CHANNELS_LAST: tl.constexpr, FAR: tl.constexpr, ACC: tl.constexpr,
-                      BLOCK: tl.constexpr):
-    """y and where it lies: its index in the image (INDICES), or its number in the window. First of equals, last NaN."""
+def max_pool2d_kernel(x, y, where, floor: tl.float32, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_c: tl.int64,
+                      x_h: tl.int64, x_w: tl.int64, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr,
+                      SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,
+                      ADAPTIVE: tl.constexpr, INDICES: tl.constexpr, CHANNELS_LAST: tl.constexpr, FAR: tl.constexpr,
+                      ACC: tl.constexpr, BLOCK: tl.constexpr):
+    """y and where it lies: its index in the image (INDICES), or its number in the window. First of equals, last NaN.
+
+    floor: what is not above it lies nowhere, -1, so that no gradient goes there; NaN: everything lies somewhere.
+    """
     at = elements(BLOCK, FAR)
     inside = at < n
     image, c, p, q = decode(at, C, P, Q, CHANNELS_LAST)
@@ -78,6 +81,7 @@ def max_pool2d_kernel(x, y, where, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_
             else:
                 found = tl.where(better, r * S + s, found)
     tl.store(y + at, best.to(y.dtype.element_ty), mask=inside)
+    found = tl.where((best > floor) | (floor != floor), found, -1)
     tl.store(where + at, found.to(where.dtype.element_ty), mask=inside)
 
 

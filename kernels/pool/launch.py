@@ -34,13 +34,15 @@ def four(x):
     return x if x.ndim == 4 else x.reshape(-1, 1, *x.shape[-2:])
 
 
-def max_pool2d(x, size, windows, indices):
+def max_pool2d(x, size, windows, indices, rectified=False):
     """(y, where): where is int64 indices, or numbers within the window that `max_pool2d_backward` reads.
+
+    rectified: -1 where y is not positive.
 
     Here as below: windows, or None for adaptive ones, of which there are size = (P, Q).
     """
     image = four(x)
-    y, where = max_plan(x.device, image.shape, image.strides, x.dtype, size, windows, indices)(image)
+    y, where = max_plan(x.device, image.shape, image.strides, x.dtype, size, windows, indices)(image, rectified)
     if x.ndim == 4:
         return y, where
     shape = *x.shape[:-2], *y.shape[2:]
@@ -71,7 +73,7 @@ def avg_pool2d_backward(dy, x_shape, windows, include_pad, divisor, last):
 
 @planned
 def max_plan(device, shape, strides, dtype, size, windows, indices):
-    """run(x) -> (y, where)."""
+    """run(x, rectified) -> (y, where)."""
     size = size or windows.output(*shape[2:])
     result, last = (*shape[:2], *size), is_channels_last(shape, strides)
     constants = _axes(shape[2:], size, windows)
@@ -80,9 +82,9 @@ def max_plan(device, shape, strides, dtype, size, windows, indices):
     launch = _launch(kernels.max_pool2d_kernel, device, dtype, result, shape, size, strides, last, INDICES=indices,
                      **constants)
 
-    def run(x):
+    def run(x, rectified):
         y, where = make_y(), make_where()
-        launch(x, y, where)
+        launch(x, y, where, 0.0 if rectified else math.nan)
         return y, where
 
     return run

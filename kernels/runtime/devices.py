@@ -32,6 +32,7 @@ class Device:
         self.poisons = driver.simulated and own_blocks  # fresh memory is full of 0xFF bytes anyway
         self.variants = {}  # of kernels on this device: they die with it
         self.plans = {}  # of launches, see kernels/plans.py; they do, too
+        self.constants = {}  # small arrays that many share and nobody may write to, by what they hold
         self.default_stream = Stream(self, driver.stream)
         self.local = Current(self.default_stream)
         alive.add(self)

@@ -1,6 +1,7 @@
 """Views and new arrangements of elements, see kernels/shape.py."""
 
 from tritonnet.autograd.ops.shape.arrange import Cat, Flip, Pad, Stack, Tril, Triu
+from tritonnet.autograd.ops.shape.cut import Cut
 from tritonnet.autograd.ops.shape.views import (
     Copy,
     Diagonal,
@@ -14,6 +15,6 @@ from tritonnet.autograd.ops.shape.views import (
 )
 
 __all__ = [
-    "Cat", "Copy", "Diagonal", "Expand", "Flip", "Pad", "Permute", "Reshape", "Slice", "Stack", "ToDevice", "Tril",
-    "Triu", "Undiagonal", "Unslice",
+    "Cat", "Copy", "Cut", "Diagonal", "Expand", "Flip", "Pad", "Permute", "Reshape", "Slice", "Stack", "ToDevice",
+    "Tril", "Triu", "Undiagonal", "Unslice",
 ]

@@ -20,13 +20,18 @@ def batch_norm(
     training: statistics of the batch, and the running ones are updated in place:
     running = (1 - momentum) * running + momentum * batch. Otherwise the running ones are used.
     """
+    return counted_batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps, None)
+
+
+def counted_batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps, batches):
+    """batch_norm that in training adds 1 to `batches`, an integer tensor, in the same launch."""
     if training:
         shape = input.array.shape
         if math.prod(shape[:1] + shape[2:]) == 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
     elif running_mean is None or running_var is None:
         raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
-    return BatchNorm.apply(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    return BatchNorm.apply(input, weight, bias, running_mean, running_var, training, momentum, eps, batches)
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):

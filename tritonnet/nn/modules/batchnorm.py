@@ -5,6 +5,7 @@ from __future__ import annotations
 import tritonnet
 from tritonnet.nn import functional as F
 from tritonnet.nn import init
+from tritonnet.nn.functional.norm import counted_batch_norm
 from tritonnet.nn.modules.linear import fresh
 from tritonnet.nn.modules.module import Module
 
@@ -66,17 +67,16 @@ class _NormBase(Module):
 class _BatchNorm(_NormBase):
     def forward(self, input):
         self._check_input_dim(input)
-        momentum = self.momentum
-        if self.training and self.track_running_stats:
-            self.num_batches_tracked.add_(1)
-            if momentum is None:  # a plain average over all batches
-                momentum = 1.0 / self.num_batches_tracked.item()
-        mean, var = self.running_mean, self.running_var
+        momentum, mean, var, batches = self.momentum, self.running_mean, self.running_var, None
         training = self.training or (mean is None and var is None)
-        if not (not self.training or self.track_running_stats):
+        if self.training and self.track_running_stats:
+            batches = self.num_batches_tracked
+            if momentum is None:  # a plain average over all batches
+                momentum = 1.0 / (batches.item() + 1)
+        elif self.training:
             mean = var = None
-        return F.batch_norm(
-            input, mean, var, self.weight, self.bias, training, 0.0 if momentum is None else momentum, self.eps
+        return counted_batch_norm(
+            input, mean, var, self.weight, self.bias, training, 0.0 if momentum is None else momentum, self.eps, batches
         )
 
 

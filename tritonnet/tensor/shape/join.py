@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.autograd import function
-from tritonnet.autograd.ops.shape import Cat, Slice, Stack
+from tritonnet.autograd.ops.shape import Cat, Cut, Slice, Stack
 from tritonnet.kernels.rows import normal_axis
 from tritonnet.tensor.shape.sizes import ints
 
@@ -145,12 +145,6 @@ def meshgrid(*tensors, indexing="ij"):
                  for k, t in enumerate(tensors))
 
 
-def _cut(x, d, ends):
-    """Views of x between neighbouring ends along a dimension."""
-    before = (slice(None),) * d
-    return tuple(Slice.apply(x, (*before, slice(a, b))) for a, b in zip([0, *ends], ends))
-
-
 def split(tensor, split_size_or_sections, dim=0):
     """Views of pieces of a given size, the last one possibly smaller, or of given sizes."""
     shape = tensor.array.shape
@@ -169,7 +163,7 @@ def split(tensor, split_size_or_sections, dim=0):
             raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at "
                                f"dimension {d}), but got split_sizes={list(sizes)}")
         ends = np.cumsum(sizes).tolist()
-    return _cut(tensor, d, ends)
+    return Cut.apply(tensor, d, ends)
 
 
 def chunk(input, chunks, dim=0):
@@ -189,7 +183,7 @@ def tensor_split(input, indices_or_sections, dim=0):
         if parts <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {parts}")
         ends = np.cumsum([n // parts + (i < n % parts) for i in range(parts)]).tolist()
-        return _cut(input, d, ends)
+        return Cut.apply(input, d, ends)
     cuts = ints((indices_or_sections,), "indices")
     before = (slice(None),) * d
     return tuple(Slice.apply(input, (*before, slice(a, b))) for a, b in zip([0, *cuts], [*cuts, n]))
@@ -216,5 +210,4 @@ def unbind(input, dim=0):
     d = normal_axis(dim, len(shape))
     if not shape:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-    before = (slice(None),) * d
-    return tuple([Slice.apply(input, (*before, i)) for i in range(shape[d])])
+    return Cut.apply(input, d)
