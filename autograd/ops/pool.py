@@ -68,30 +68,36 @@ class MaxPool2d(Op):
         ctx.rectified = not indices and type(ctx.parents[0]) is Relu and not is_host(x)
         y, where = kernels.max_pool2d(x, windows, indices, ctx.rectified)
         ctx.windows, ctx.indices, ctx.by_value = windows, indices, where is None
-        ctx.saved = (x, y) if where is None else (x, where)
+        ctx.like = x.shape, channels_last(x)
+        ctx.saved = (x, y) if where is None else (where,)
         return (y, where) if indices else y
 
     def check_saved(ctx):
-        x, kept = ctx.saved
-        check_unmodified(ctx, (x,) if ctx.by_value else ctx.saved)
-        if ctx.by_value and is_modified(ctx, kept):  # by an in-place ReLU, say: the input tells it again
+        check_unmodified(ctx, ctx.saved[:1])
+        if ctx.by_value and is_modified(ctx, ctx.saved[1]):  # by an in-place ReLU, say: the input tells it again
+            x = ctx.saved[0]
             ctx.saved = x, kernels.max_pool2d(x, ctx.windows, False)[0]
 
     def backward(ctx, dy, dwhere=None):
-        x, kept = ctx.saved
-        y, where = (kept, None) if ctx.by_value else (None, kept)
-        relu = ctx.parents[0] if ctx.rectified else None
+        if ctx.by_value:
+            return kernels.max_pool2d_backward(dy, *ctx.saved, None, ctx.windows)
+        where, relu = ctx.saved[0], ctx.parents[0] if ctx.rectified else None
         if relu is not None and tape.is_observed(relu):
-            relu, where = None, kernels.max_pool2d(x, ctx.windows)[1]
-        dx = kernels.max_pool2d_backward(dy, x, y, where, ctx.windows, ctx.indices)
+            where, relu = kernels.max_pool2d(relu.operands[0], ctx.windows)[1], None
+        dx = kernels.max_pool2d_scatter(dy, where, *ctx.like, ctx.windows, ctx.indices)
         if relu is not None:
             scalar_op.passes_through(relu, dx)
         return dx
 
     def differentiable_backward(ctx, dy, dwhere=None):
-        x = ctx.saved[0]
-        where = ctx.saved[1] if ctx.indices else kernels.max_pool2d(x, ctx.windows, True)[1]
-        return recorded_backward(dy, where, x.shape)
+        if ctx.indices:
+            where = ctx.saved[0]
+        elif ctx.by_value or ctx.rectified:
+            x = ctx.saved[0] if ctx.by_value else ctx.parents[0].operands[0]
+            where = kernels.max_pool2d(x, ctx.windows, True)[1]
+        else:
+            where = kernels.max_pool2d_places(ctx.saved[0], ctx.windows, ctx.like[0][-1])
+        return recorded_backward(dy, where, ctx.like[0])
 
 
 @samples(MaxPool2d, torch=lambda torch, *a, indices=True: torch.nn.functional.max_pool2d(*a, return_indices=indices))

@@ -12,7 +12,7 @@ from tritonnet.kernels import runtime, tuning
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.lab.subjects import Subject, Unknown, dtype_named
 from tritonnet.kernels.runtime.driver import Target
-from tritonnet.kernels.runtime.errors import OutOfMemory
+from tritonnet.kernels.runtime.errors import OutOfMemoryError
 from tritonnet.kernels.runtime.simulation.dry import GPUS, DryDriver
 from tritonnet.kernels.space import Space
 
@@ -139,7 +139,7 @@ def _run(subject, dims, dtype, arch, configs):
             inputs = subject.arrays(dims, dtype, device)
             with runtime.watching(note):
                 subject.run(*inputs)
-        except OutOfMemory:
+        except OutOfMemoryError:
             raise Unknown(f"{subject.name}: these sizes need more memory than the {device.total_memory >> 30} GiB of a "
                           f"{device.name}") from None
     return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 from tritonnet.kernels.dtypes import HALVES, float64
 from tritonnet.kernels.rows import next_power_of_2
 
+FEWEST = 20  # steps along K that are cut into parts
+
 
 def tiles(device, dtype, batch, M, N, K, activation=None, wide=True) -> dict:
     """BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, num_warps and num_stages for [batch, M, K] by [batch, K, N].
@@ -45,9 +47,16 @@ def tiles(device, dtype, batch, M, N, K, activation=None, wide=True) -> dict:
 
 
 def splits(device, batch, M, N, K, config) -> int:
-    """Into how many parts K is cut: until the device is full, each part being four steps at least; a power of two."""
+    """Into how many parts K is cut: until the device is full, each part being four steps at least; a power of two.
+
+    Adding the parts is a launch of its own, which takes as long as about ten steps, so few steps are not cut; but on a
+    simulated device they are, so that small samples come here, too.
+    """
+    steps = K // config["BLOCK_K"]
+    if steps < FEWEST and not device.simulated:
+        return 1
     programs = batch * -(-M // config["BLOCK_M"]) * -(-N // config["BLOCK_N"])
-    most = min(K // (4 * config["BLOCK_K"]), 2 * device.multi_processor_count // max(1, programs), 64)
+    most = min(steps // 4, 2 * device.multi_processor_count // max(1, programs), 64)
     return 1 << max(0, most.bit_length() - 1)
 
 

@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
-from tritonnet.kernels.arrays import is_host
+import numpy as np
+
+from tritonnet.kernels.arrays import is_host, to_device
 from tritonnet.kernels.pool import adaptive, mirror
 from tritonnet.kernels.pool.windows import Windows
 
@@ -32,13 +34,29 @@ def max_pool2d(x, windows, indices=False, rectified=False):
 
 def max_pool2d_backward(dy, x, y, where, windows, indices=False):
     """dx, from what the forward took and returned."""
-    if is_host(dy):
-        if indices:
-            return mirror.scatter_mirror(dy, where, x.shape)
+    if is_host(dy) and not indices:
         return mirror.max_pool2d_backward_mirror(dy, x, y, windows)
+    return max_pool2d_scatter(dy, where, x.shape, _last(x), windows, indices)
+
+
+def max_pool2d_scatter(dy, where, x_shape, last, windows, indices):
+    """dx from `where` alone, which on the host must be indices; last: channels last in memory, on a device."""
+    if is_host(dy):
+        return mirror.scatter_mirror(dy, where, x_shape)
     from tritonnet.kernels.pool import launch
 
-    return launch.max_pool2d_backward(dy, where, x.shape, windows, indices, launch.channels_last(x))
+    return launch.max_pool2d_backward(dy, where, x_shape, windows, indices, last)
+
+
+def max_pool2d_places(where, windows, width):
+    """Indices in the image, of images so wide, from the numbers within windows that a device's forward gave."""
+    from tritonnet.kernels import elementwise as e
+
+    (P, Q), (sh, sw), (ph, pw), (dh, dw) = where.shape[-2:], windows.stride, windows.padding, windows.dilation
+    first = ((np.arange(P) * sh - ph)[:, None] * width + np.arange(Q) * sw - pw).astype(np.int64)
+    number, across = e.cast(where, np.dtype(np.int64)), windows.kernel[1]
+    down = e.mul(e.floor_divide(number, across), dh * width)
+    return e.add(to_device(first, where.device), e.add(down, e.mul(e.remainder(number, across), dw)))
 
 
 def avg_pool2d(x, windows, include_pad=True, divisor=None):
@@ -93,3 +111,12 @@ def adaptive_max_pool2d_backward(dy, where, x_shape, last=False):
     from tritonnet.kernels.pool import launch
 
     return launch.max_pool2d_backward(dy, where, x_shape, None, True, last)
+
+
+def _last(x):
+    """Whether x lies with its channels innermost, on a device."""
+    if is_host(x):
+        return False
+    from tritonnet.kernels.pool import launch
+
+    return launch.channels_last(x)

@@ -46,6 +46,9 @@ def walk_over(shape, strides, axes):
     return None
 
 
+FEW = 512
+
+
 def tile(device, r: Rows, most=4096):
     """ROWS, BLOCK, num_warps: columns first where they are neighbours in memory, else rows."""
     wide, tall = next_power_of_2(r.cols), next_power_of_2(r.rows)
@@ -55,16 +58,19 @@ def tile(device, r: Rows, most=4096):
     along_rows = r.strides[1] is None and r.cols > 1 and r.rows > 1
     if along_rows:
         rows = min(tall, 128)
+        if r.batch * r.rows <= FEW:  # hardly a program: each takes in four times as much at once
+            return {"ROWS": rows, "BLOCK": max(1, min(wide, 2 * most // rows)), "num_warps": 8}
         return {"ROWS": rows, "BLOCK": max(1, min(wide, most // 2 // rows)), "num_warps": 4}
     block = min(wide, most // 2)
     return {"ROWS": max(1, min(tall, 1024 // block, 64)), "BLOCK": block, "num_warps": 4 if block <= 1024 else 8}
 
 
 def splits_for(device, r: Rows, config):
-    """(programs per row, columns of each): enough to fill the GPU, at least four blocks each."""
+    """(programs per row, columns of each): enough to fill the GPU, at least four blocks each, eight large ones."""
     tiles = r.batch * -(-r.rows // config["ROWS"])
     blocks = max(1, -(-r.cols // config["BLOCK"]))
-    wanted = 1 if device.simulated else max(1, min(2 * device.multi_processor_count // max(tiles, 1), blocks // 4))
+    least = 8 if config["ROWS"] * config["BLOCK"] > 4096 else 4
+    wanted = 1 if device.simulated else max(1, min(2 * device.multi_processor_count // max(tiles, 1), blocks // least))
     per_split = -(-blocks // wanted) * config["BLOCK"]
     return max(1, -(-r.cols // per_split)), per_split
 

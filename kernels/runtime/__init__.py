@@ -19,7 +19,7 @@ from tritonnet.kernels.runtime.errors import (
     Misaligned,
     NoDevice,
     OutOfBounds,
-    OutOfMemory,
+    OutOfMemoryError,
     Race,
     Undefined,
     Uninitialised,
@@ -30,8 +30,9 @@ from tritonnet.kernels.runtime.launches import Launch, on_launch, watching
 
 __all__ = [
     "CaptureError", "DeviceError", "Graph", "Launch", "LaunchFailed", "Misaligned", "NoDevice", "OutOfBounds",
-    "OutOfMemory", "Race", "Undefined", "Uninitialised", "UseAfterFree", "current_device", "device", "device_count",
-    "is_available", "on_launch", "set_device", "simulated", "simulation_requested", "synchronize", "watching",
+    "OutOfMemoryError", "Race", "Undefined", "Uninitialised", "UseAfterFree", "current_device", "device",
+    "device_count", "is_available", "on_launch", "set_device", "simulated", "simulation_requested", "synchronize",
+    "watching",
 ]
 
 if os.environ.get("TRITONNET_LOG"):

@@ -83,7 +83,7 @@ class Driver(typing.Protocol):
     stream: typing.Any
 
     # memory; addresses are aligned to 256 bytes
-    def alloc(self, nbytes: int, name: str = "") -> int: ...  # raises OutOfMemory
+    def alloc(self, nbytes: int, name: str = "") -> int: ...  # raises OutOfMemoryError
     def free(self, ptr: int) -> None: ...  # waits for the device; a pool stands in front
     def pinned(self, nbytes: int) -> np.ndarray: ...  # host memory that copies can run beside kernels from and to
     def upload(self, ptr: int, array: np.ndarray, stream) -> None: ...  # C-contiguous; may be changed afterwards

@@ -9,7 +9,7 @@ class NoDevice(DeviceError):
     """There is no driver, no GPU, or no device of that number."""
 
 
-class OutOfMemory(DeviceError):
+class OutOfMemoryError(DeviceError):
     """The device has no memory left, also after everything cached was given back."""
 
 

@@ -15,14 +15,28 @@ import functools
 import gc
 import threading
 
-from tritonnet.kernels.runtime.errors import OutOfMemory
+from tritonnet.kernels.runtime.errors import OutOfMemoryError
+
+FINE = 1 << 20
 
 
 @functools.lru_cache(maxsize=1 << 14)
 def size_class(nbytes: int) -> int:
-    """Rounded up to a quarter of the power of two below, so at most a quarter is wasted; at least 512 bytes."""
-    step = 1 << max(max(nbytes, 512).bit_length() - 3, 0)
-    return -(-max(nbytes, 512) // step) * step
+    """Rounded up to a quarter of the power of two below, from FINE bytes to a sixteenth; at least 512 bytes.
+
+    Small arrays come in many sizes and should find each other's memory; of large ones a quarter would be much to waste.
+    """
+    nbytes = max(nbytes, 512)
+    step = 1 << nbytes.bit_length() - (3 if nbytes < FINE else 5)
+    return -(-nbytes // step) * step
+
+
+def in_words(nbytes) -> str:
+    """A number of bytes as people read it."""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if nbytes >= 1 << power:
+            return f"{nbytes / (1 << power):.2f} {unit}"
+    return f"{nbytes} bytes"
 
 
 class Allocation:
@@ -59,10 +73,13 @@ class Pool:
         self.shared, self.capturing = Arena(), None  # arena of the graph being captured
         self.pending = []  # (events, arena, size, address): given back while another stream was still at it
         self.lock = threading.RLock()  # re-entrant: garbage collection inside may give blocks back
-        self.used = self.peak = self.reserved = self.requests = self.from_driver = 0
+        self.used = self.reserved = self.requested = 0  # bytes: of blocks in use, of all blocks, of arrays as asked for
+        self.peak = self.peak_reserved = self.peak_requested = 0  # since reset_peak
+        self.requests = self.from_driver = self.returned = self.retries = self.failures = 0  # counted from the start
+        self.used_ever = self.reserved_ever = 0
 
     def take(self, nbytes: int, name: str = "", fresh=False) -> Allocation:
-        """Memory of at least so many bytes; raises OutOfMemory when there is none even after clearing the cache.
+        """Memory of at least so many bytes; raises OutOfMemoryError when there is none even after clearing the cache.
 
         fresh: not memory that the graph being captured writes to at another place: for what it only reads.
         """
@@ -79,7 +96,12 @@ class Pool:
             if ptr is None:
                 ptr = self._from_driver(size, name)
             self.used += size
-            self.peak = max(self.peak, self.used)
+            if self.used > self.peak:
+                self.peak = self.used
+            self.requested += nbytes
+            self.used_ever += size
+            if self.requested > self.peak_requested:
+                self.peak_requested = self.requested
         return Allocation(self, arena, ptr, nbytes, size)
 
     def _from_driver(self, size, name):
@@ -87,19 +109,25 @@ class Pool:
         while True:
             try:
                 ptr = self.driver.alloc(size, name)
-            except OutOfMemory as error:
+            except OutOfMemoryError as error:
                 if not recoveries:
-                    raise OutOfMemory(f"{name or 'array'}: no {size} bytes to be had ({error}); {self}") from None
+                    self.failures += 1
+                    raise OutOfMemoryError(self.refusal(size, name, error)) from None
+                self.retries += 1
                 recoveries.pop()()
             else:
                 self.from_driver += 1
                 self.reserved += size
+                self.reserved_ever += size
+                self.peak_reserved = max(self.peak_reserved, self.reserved)
                 return ptr
 
     def give_back(self, allocation):
         """Called when an allocation dies."""
         with self.lock:
             self.used -= allocation.size
+            self.requested -= allocation.nbytes
+            self.returned += 1
             if allocation.events and not all(event.done() for event in allocation.events):
                 self.pending.append((allocation.events, allocation.arena, allocation.size, allocation.ptr))
             else:
@@ -155,6 +183,27 @@ class Pool:
             arena.kept, arena.free = [], collections.defaultdict(list)
             if self.own_blocks and not self.capturing:
                 self.release_cached()
+
+    def reset_peak(self):
+        """Count the peaks anew."""
+        self.peak, self.peak_reserved, self.peak_requested = self.used, self.reserved, self.requested
+
+    def reset_counts(self):
+        """Count what is taken and given back anew; what is in use counts as taken."""
+        self.requests, self.returned, self.retries, self.failures = (
+            self.requests - self.failures - self.returned, 0, 0, 0)
+        self.used_ever, self.reserved_ever = self.used, self.reserved
+
+    def refusal(self, size, name, error) -> str:
+        """Why there is no memory, in PyTorch's words."""
+        free, total = self.driver.memory_info()
+        capturing = " while a graph is being captured, when nothing can be freed" if self.capturing else ""
+        return (f"CUDA out of memory. Tried to allocate {in_words(size)}{f' for {name}' if name else ''}{capturing}. "
+                f"GPU {self.driver.ordinal} has a total capacity of {in_words(total)} of which {in_words(free)} is "
+                f"free. "
+                f"Of the memory of this process {in_words(self.used)} is allocated by tritonnet "
+                f"(peak {in_words(self.peak)}), and {in_words(self.reserved - self.used)} is reserved by tritonnet but "
+                f"unallocated. ({error})")
 
     def __str__(self):
         free, total = self.driver.memory_info()

@@ -8,6 +8,25 @@ from __future__ import annotations
 
 import contextlib
 
+from tritonnet.cuda.memory import (  # noqa: F401  (PyTorch's place)
+    OutOfMemoryError,
+    chosen,
+    empty_cache,
+    max_memory_allocated,
+    max_memory_cached,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_cached,
+    memory_reserved,
+    memory_snapshot,
+    memory_stats,
+    memory_summary,
+    reset_accumulated_memory_stats,
+    reset_max_memory_allocated,
+    reset_max_memory_cached,
+    reset_peak_memory_stats,
+)
 from tritonnet.kernels import runtime
 
 
@@ -35,20 +54,11 @@ def simulated(**options):
     return runtime.simulated(**options)
 
 
-def _chosen(given):
-    from tritonnet.devices import device as as_device
-
-    if given is None:
-        return runtime.current_device()
-    index = as_device(given).index
-    return runtime.current_device() if index is None else runtime.device(index)
-
-
 class device(contextlib.AbstractContextManager):
     """Context manager that makes a GPU the current one."""
 
     def __init__(self, given):
-        self.chosen = _chosen(given)
+        self.chosen = chosen(given)
 
     def __enter__(self):
         self.before = runtime.current_device()
@@ -61,60 +71,28 @@ class device(contextlib.AbstractContextManager):
 
 def set_device(given) -> None:
     """Make a GPU the current one."""
-    runtime.set_device(_chosen(given).index)
+    runtime.set_device(chosen(given).index)
 
 
 def synchronize(device=None) -> None:
     """Wait until all work on a GPU is done."""
-    _chosen(device).synchronize()
+    chosen(device).synchronize()
 
 
 def get_device_properties(device=None):
     """name, major, minor, total_memory (bytes), multi_processor_count of a GPU."""
-    return _chosen(device).properties
+    return chosen(device).properties
 
 
 def get_device_name(device=None) -> str:
     """The GPU's name."""
-    return _chosen(device).properties.name
+    return chosen(device).properties.name
 
 
 def get_device_capability(device=None) -> tuple[int, int]:
     """The GPU's compute capability, (major, minor)."""
-    found = _chosen(device).properties
+    found = chosen(device).properties
     return found.major, found.minor
-
-
-def mem_get_info(device=None) -> tuple[int, int]:
-    """Bytes free and in all on a GPU."""
-    return _chosen(device).memory_info()
-
-
-def memory_allocated(device=None) -> int:
-    """Bytes that tensors occupy; 0 without a GPU."""
-    return _chosen(device).pool.used if is_available() else 0
-
-
-def max_memory_allocated(device=None) -> int:
-    """The most bytes that tensors have occupied; 0 without a GPU."""
-    return _chosen(device).pool.peak if is_available() else 0
-
-
-def memory_reserved(device=None) -> int:
-    """Bytes taken from the driver, those kept for reuse included; 0 without a GPU."""
-    return _chosen(device).pool.reserved if is_available() else 0
-
-
-def reset_peak_memory_stats(device=None) -> None:
-    """Start max_memory_allocated anew."""
-    pool = _chosen(device).pool
-    pool.peak = pool.used
-
-
-def empty_cache() -> None:
-    """Give memory kept for reuse back to the driver."""
-    if is_available():
-        runtime.current_device().pool.release_cached()
 
 
 def manual_seed(seed: int) -> None:
@@ -132,14 +110,14 @@ def get_rng_state(device="cuda"):
     from tritonnet.autograd.function import make
     from tritonnet.kernels import rng
 
-    return make(rng.default_generator(_chosen(device)).get_state())
+    return make(rng.default_generator(chosen(device)).get_state())
 
 
 def set_rng_state(new_state, device="cuda") -> None:
     """Set the state of a GPU's generator to what get_rng_state gave."""
     from tritonnet.kernels import rng
 
-    rng.default_generator(_chosen(device)).set_state(new_state.cpu().array)
+    rng.default_generator(chosen(device)).set_state(new_state.cpu().array)
 
 
 def init() -> None:

@@ -110,8 +110,7 @@ class profile:
         self.device = runtime.current_device() if on_device else None
         self._open = contextlib.ExitStack()
         if self.device is not None:
-            pool = self.device.pool
-            pool.peak = pool.used
+            self.device.pool.reset_peak()
             self.telemetry = watching(self.device, EVERY)
         self._open.enter_context(self.telemetry)
         self.recorder = Recorder(self.device)

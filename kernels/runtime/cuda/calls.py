@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
-from tritonnet.kernels.runtime.errors import DeviceError, NoDevice, OutOfMemory
+from tritonnet.kernels.runtime.errors import DeviceError, NoDevice, OutOfMemoryError
 
 FAULTS = ("ILLEGAL_ADDRESS", "MISALIGNED_ADDRESS", "ILLEGAL_INSTRUCTION", "LAUNCH_FAILED", "ASSERT")
 FOUND_BY = ("; a kernel launched before this call did it, and the device is lost to this process: run the same step "
@@ -28,7 +28,7 @@ def check(result, kind=None):
     error, *values = result
     if error != cuda.CUresult.CUDA_SUCCESS:
         if error == cuda.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
-            kind = OutOfMemory
+            kind = OutOfMemoryError
         kind = kind or CudaError
         advice = FOUND_BY if error.name.endswith(FAULTS) else ""
         raise kind(f"{error.name}: {cuda.cuGetErrorString(error)[1].decode()}{advice}")

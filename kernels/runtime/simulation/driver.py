@@ -15,7 +15,7 @@ import typing
 import numpy as np
 
 from tritonnet.kernels.runtime.driver import CaptureGuard, Loaded, Properties, Target
-from tritonnet.kernels.runtime.errors import CaptureError, DeviceError, LaunchFailed, OutOfMemory
+from tritonnet.kernels.runtime.errors import CaptureError, DeviceError, LaunchFailed, OutOfMemoryError
 from tritonnet.kernels.runtime.simulation.function import Function
 from tritonnet.kernels.runtime.simulation.heap import Heap
 
@@ -72,9 +72,9 @@ class SimulatedDriver(CaptureGuard):
     # memory
 
     def alloc(self, nbytes, name=""):
-        self._count("alloc", OutOfMemory)
+        self._count("alloc", OutOfMemoryError)
         if self.heap.used + nbytes > self.memory:
-            raise OutOfMemory(f"{nbytes} bytes asked for, {self.memory - self.heap.used} of {self.memory} free")
+            raise OutOfMemoryError(f"{nbytes} bytes asked for, {self.memory - self.heap.used} of {self.memory} free")
         return self.heap.add(nbytes, name).base
 
     def free(self, ptr):

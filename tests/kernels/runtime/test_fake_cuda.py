@@ -109,14 +109,14 @@ held.pop()
 big = empty((3 << 17,), np.float32, device)  # needs what is cached
 try:
     empty((1 << 20,), np.float32, device)
-except runtime.OutOfMemory as error:
+except runtime.OutOfMemoryError as error:
     print(error)
 del held, big
 gc.collect(); device.empty_cache()
 print(fake.fake_live_blocks(), fake.fake_live_events())
 """
     said, left = python(folder, code, FAKE_CUDA_MEMORY=str(4 << 20)).splitlines()
-    assert said.startswith("array: no 4194304 bytes to be had (") and "out of memory" in said and left == "0 0"
+    assert said.startswith("CUDA out of memory. Tried to allocate 4.00 MiB. GPU 0 has") and left == "0 0"
 
 
 def test_no_gpu(folder):
