@@ -7,6 +7,7 @@ that the signature tells: `apply` has no loop over arguments, and makes the tens
 from __future__ import annotations
 
 from tritonnet.autograd import function
+from tritonnet.autograd.fusion import fusing, offering
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.tape import clock
 from tritonnet.kernels.dtypes import FLOATS, float32
@@ -70,7 +71,7 @@ def scope(cls, **more):
 
     return {"cls": cls, "Tensor": function.Tensor, "new": object.__new__, "state": state, "clock": clock,
             "current_node": current_node, "gained": gained, "check": function.check_number, "casting": casting,
-            "recast": recast} | more
+            "recast": recast, "fusing": fusing} | more
 
 
 def compiled(cls, lines, names):
@@ -96,7 +97,7 @@ def apply_of(cls):
     tracked, edges = [f"{n}_tracked" for n in tensors], [edge_of(n, f"{n}_tracked") if n in tensors else "None"
                                                          for n in names]
     lines = [f"def apply({', '.join(signature)}):", "    node = new(cls)", "    node.saved = ()",
-             *recasting(cls, tensors)]
+             *recasting(cls, tensors), *offering(cls, names)]
     for n in tensors:
         lines += unwrapped(n, [f"check({cls.__name__!r}, {n})"] if n is names[0] else ())
     if several:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tritonnet.autograd.apply import CONSTANT, RECORDED, RESULT, compiled, edge_of, recasting, scope, unwrapped
 from tritonnet.autograd.function import Op
+from tritonnet.autograd.fusion import offering
 from tritonnet.kernels import elementwise
 from tritonnet.kernels.elementwise import OPERATIONS, derivative
 
@@ -155,7 +156,7 @@ def apply_of(cls):
     differentiable = [n for n in d.inputs if n in d.gradients]
     defaults = [f"{p}={default!r}" for p, default in zip(d.params, cls.defaults)]
     lines = [f"def apply({', '.join([*d.inputs, *defaults, *d.params[len(defaults):]])}):"]
-    lines += recasting(cls, d.inputs)
+    lines += recasting(cls, d.inputs) + offering(cls, d.inputs)
     several = len(d.inputs) > 1 or bool(d.params)
     if several:
         lines.append(f"    numbers = {bool(d.params)}")

@@ -161,9 +161,14 @@ def modified(*changed):
         _changed[id(array if type(array) is np.ndarray and array.base is None else root(array))] = now
 
 
+def changed_after(array, moment):
+    """Whether the memory of an array was changed in place after a moment of the clock."""
+    return _changed.get(id(root(array)), 0) > moment
+
+
 def is_modified(node, array):
     """Whether the memory of an array was changed after the node was recorded."""
-    return _changed.get(id(root(array)), 0) > node.seq
+    return changed_after(array, node.seq)
 
 
 def check_unmodified(node, saved):

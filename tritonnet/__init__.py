@@ -52,18 +52,14 @@ _FUNCTIONAL = {  # also found here, as in PyTorch
     "hardshrink", "layer_norm", "max_pool1d", "max_pool2d", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle",
     "rms_norm",
 }
-_LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels", **dict.fromkeys(
+_LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels", "compile": "fusion.compiled",
+         **dict.fromkeys(
     ["autocast", "is_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype", "is_autocast_available",
      "is_autocast_cache_enabled", "clear_autocast_cache"], "amp.autocast_mode")}
 
 strided, contiguous_format, preserve_format, channels_last = (
     "tritonnet.strided", "tritonnet.contiguous_format", "tritonnet.preserve_format", "tritonnet.channels_last"
 )
-
-
-def compile(model=None, **options):
-    """The model or function itself, also as a decorator: its kernels are compiled when they are launched."""
-    return model if model is not None else lambda decorated: decorated
 
 
 def __getattr__(name):

@@ -6,6 +6,7 @@ import copy
 from collections import defaultdict
 from itertools import chain
 
+from tritonnet.autograd import fusion
 from tritonnet.autograd.function import make
 from tritonnet.autograd.mode import state as mode
 from tritonnet.autograd.tape import modified
@@ -108,6 +109,7 @@ class Optimizer:
                 mode.grad = True
                 loss = closure()
             mode.grad = False
+            fusion.settle()  # what waits in a compiled step reads the parameters as they are
             before_step, after_step = self._step_hooks
             if before_step:
                 self.run_hooks(before_step, closure)

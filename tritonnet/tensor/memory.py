@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet.autograd import tape
+from tritonnet.autograd import fusion, tape
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.strided import copy_to
 
 
 def check_apart(array):
-    """Raise if elements of an expanded tensor share memory, or if the memory is read-only: nothing is to be written."""
+    """Before a write: compute what waits to read this memory; raise if elements of an expanded tensor share memory, or
+    if it is read-only."""
+    if fusion.fusing:
+        fusion.settle()
     if array.flags.writeable if is_host(array) else 0 not in array.strides or not array.size:
         return
     if any(n > 1 and s == 0 for n, s in zip(array.shape, array.strides)):

@@ -8,6 +8,7 @@ import numpy as np
 
 from tritonnet import dtypes as dt
 from tritonnet.autograd import function, tape, views
+from tritonnet.autograd.fusion import fusing
 from tritonnet.autograd.mode import state
 from tritonnet.autograd.ops.elementwise import (
     Abs,
@@ -61,7 +62,7 @@ def in_place_method(op):
         if not made:
             made.append(getattr(kernels, op.definition))
         mine = self.array
-        if type(mine) is not np.ndarray or not mine.flags.writeable:
+        if fusing or type(mine) is not np.ndarray or not mine.flags.writeable:
             check_apart(mine)
         made[0](mine, *arrays, out=mine)
         tape.modified(mine)

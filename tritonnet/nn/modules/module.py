@@ -121,6 +121,12 @@ class Module(Members, State, Conversion, Hooks):
         names = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
         return sorted(name for name in names if not name[0].isdigit())
 
+    def compile(self, **options):
+        """`tritonnet.compile` in place: from now on calls of this module fuse. `module.forward.explain()` tells what."""
+        from tritonnet.fusion.compiled import compiled_forward
+
+        self.forward = compiled_forward(self, **options)
+
     def train(self, mode=True):
         """Switch to training mode (dropout, batch norm), this module and all below it."""
         if not isinstance(mode, bool):
