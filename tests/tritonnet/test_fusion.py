@@ -1,165 +1,17 @@
-"""Compiled models and functions: the numbers, gradients and state of the plain ones, and what they fuse."""
+"""Compiled models and functions: the numbers and gradients of the plain ones, and what they fuse."""
 
 import copy
-import pickle
 import threading
 
-import numpy as np
 import pytest
 
 import tritonnet
+from tests.fusion_nets import ALL, NETS, RELU, Functional, agree, rows, run
 from tritonnet import nn
-from tritonnet.autograd.ops.conv import Conv2d, ConvRelu2d
+from tritonnet.autograd.ops.conv import Conv2d
 from tritonnet.fusion.pending import Pending
 from tritonnet.kernels import runtime
 from tritonnet.nn import functional as F
-
-
-def rows(model, *args, **kwargs):
-    """What a call of a compiled model or function fuses here, as (computed at once, by itself)."""
-    report = model._report if hasattr(model, "_report") else model.explain.__self__
-    report.notes = None
-    result = model(*args, **kwargs)
-    return [(row.fused, row.alone) for row in report.notes.rows], result
-
-
-class Functional(nn.Module):
-    """As PyTorch's MNIST example."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 6, 3)
-        self.fc1, self.fc2 = nn.Linear(24, 8), nn.Linear(8, 3)
-
-    def forward(self, x):
-        x = self.conv1(x)
-        x = F.relu(x)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x = tritonnet.flatten(x, 1)
-        return F.log_softmax(self.fc2(F.relu(self.fc1(x))), dim=1)
-
-
-class PoolFirst(Functional):
-    def forward(self, x):
-        x = F.max_pool2d(self.conv1(x), 2).relu()
-        if x.mean() > -1e9:  # Python between: any
-            x = self.conv2(x)
-        return x.relu_().sum((2, 3))
-
-
-class UsedTwice(Functional):
-    def forward(self, x):
-        x = self.conv1(x)
-        return F.max_pool2d(F.relu(x), 2).sum() + x.sum()
-
-
-class Residual(Functional):
-    def forward(self, x):
-        x = F.relu(self.conv1(x))
-        y = self.conv2(x)
-        return F.relu(y + x[:, :1, 1:-1, 1:-1])
-
-
-class InPlace(Functional):
-    def forward(self, x):
-        x = self.conv1(x)
-        same = x
-        F.relu(x, inplace=True)
-        x = self.conv2(same)
-        x = nn.ReLU(inplace=True)(x)
-        x = nn.MaxPool2d(2)(x)
-        return F.relu_(x)
-
-
-class Shared(nn.Module):
-    """One convolution twice, and its result in a list."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 1, 3, padding=1)
-
-    def forward(self, x):
-        kept = [self.conv(x)]
-        kept.append(F.relu(self.conv(F.relu(kept[0]))))
-        return kept[0].sum() + F.max_pool2d(kept.pop(), 2).sum()
-
-
-class Views(Functional):
-    """Whoever looks at a value computes it: its shape, a view, NumPy."""
-
-    def forward(self, x):
-        x = self.conv1(x)
-        x = x[:, :, : x.shape[2] - 1]
-        x = F.relu(x)
-        x = self.conv2(x)
-        assert x.detach().numpy().ndim == 4
-        return F.relu(x)
-
-
-class Changed(Functional):
-    """What waits is computed before what it reads is changed in place."""
-
-    @tritonnet.no_grad()
-    def forward(self, x):
-        x = x * 1
-        y = self.conv1(x)
-        x.mul_(0).add_(7)
-        z = self.conv1(x)
-        x[0] = 3
-        with tritonnet.enable_grad():
-            return (F.relu(y).sum() + F.relu(z).sum()) * self.fc1.weight
-
-
-class Modes(Functional):
-    """Gradients are recorded as they would have been at once."""
-
-    def forward(self, x):
-        with tritonnet.no_grad():
-            x = self.conv1(x)
-        x = F.relu(x)  # constant: no history
-        y = self.conv2(x)
-        with tritonnet.no_grad():
-            assert F.relu(y).node is None
-        return y
-
-
-def sequential():
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.Sigmoid(), nn.Flatten(),
-                         nn.Dropout(0.5), nn.Linear(6, 3), nn.Tanh())
-
-
-CONV, RELU, ALL = "conv2d", "conv2d + relu", "conv2d + relu + max_pool2d"
-NETS = {  # (computed at once, by itself) of each row, on the host
-    sequential: [(ALL, ""), (CONV, ""), ("", "sigmoid"), ("", "dropout"), ("", "tanh")],
-    Functional: [(RELU, ""), (ALL, ""), ("", "relu")],
-    PoolFirst: [("conv2d + max_pool2d + relu", ""), (RELU, "")],
-    UsedTwice: [(CONV, ""), ("", "relu + max_pool2d")],
-    Residual: [(RELU, ""), (CONV, ""), ("", "relu")],
-    InPlace: [(RELU, ""), (ALL, ""), ("", "relu")],
-    Shared: [(CONV, ""), ("", "relu"), (ALL, "")],
-    Views: [(CONV, ""), ("", "relu"), (CONV, ""), ("", "relu")],
-    Changed: [(CONV, ""), (CONV, ""), ("", "relu"), ("", "relu")],
-    Modes: None,
-}
-
-
-def run(model, call, x):
-    """(result, gradients of parameters and x) of a seeded call."""
-    tritonnet.manual_seed(1)
-    x = x.detach().requires_grad_()
-    model.zero_grad()
-    y = call(x)
-    (y * y).sum().backward()
-    return [y.detach(), x.grad, *(p.grad for p in model.parameters())]
-
-
-def agree(found, expected, rtol=1e-5, atol=1e-6):
-    for a, b in zip(found, expected, strict=True):
-        assert (a is None) == (b is None)
-        if a is not None:
-            assert a.dtype == b.dtype
-            a, b = (t.detach().float().cpu().numpy() for t in (a, b))
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("make", NETS)
@@ -308,75 +160,6 @@ def test_changes_that_are_not_announced_raise():
         f(tritonnet.ones(1, 1, 4, 4))
 
 
-def test_one_state_with_the_model():
-    model = Functional()
-    compiled = tritonnet.compile(model)
-    assert isinstance(compiled, Functional) and isinstance(compiled, nn.Module) and compiled._orig_mod is model
-    assert list(compiled.state_dict()) == list(model.state_dict())
-    assert [*compiled.parameters()] == [*model.parameters()] and compiled.conv1 is model.conv1
-    compiled.eval()
-    assert not model.training and not model.conv1.training
-    compiled.extra = nn.Linear(2, 2)
-    assert "extra.weight" in model.state_dict()
-    compiled.double()
-    assert model.conv1.weight.dtype == tritonnet.float64
-    compiled.load_state_dict({k: v * 0 for k, v in model.state_dict().items()})
-    assert not model.conv1.weight.any()
-    assert list(nn.Sequential(compiled).state_dict())[0] == "0.conv1.weight"
-    assert tritonnet.compile(compiled) is compiled
-
-
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_copies(again):
-    model = tritonnet.compile(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()))
-    copied, x = again(model), tritonnet.randn(1, 1, 5, 5)
-    assert copied[0].weight is not model[0].weight
-    assert rows(copied, x)[0] == [(RELU, "")]
-    agree([copied(x)], [model(x)])
-
-
-def test_module_compile_is_in_place():
-    model, x = Functional(), tritonnet.randn(3, 1, 8, 8)
-    expected = model(x)
-    model.compile()
-    assert type(model) is Functional and rows(model.forward, x)[0] == NETS[Functional]
-    agree([model(x)], [expected])
-    copied = copy.deepcopy(model)
-    copied.conv1.weight.data.zero_()
-    agree([model(x)], [expected])
-    assert (copied(x) - model(x)).abs().max() > 0
-
-
-def test_forms_of_compile():
-    conv, x = nn.Conv2d(1, 2, 3), tritonnet.randn(1, 1, 5, 5)
-
-    @tritonnet.compile
-    def f(x):
-        "Doc."
-        return F.relu(conv(x))
-
-    @tritonnet.compile(fullgraph=True, dynamic=False, mode="reduce-overhead")
-    def g(x):
-        return f(x)  # compiled within compiled
-
-    @tritonnet.compile(backend="eager")
-    def h(x):
-        return F.relu(conv(x))
-
-    assert f.__name__ == "f" and f.__doc__ == "Doc." and rows(f, x)[0] == rows(g, x)[0] == [(RELU, "")]
-    agree([f(x), g(x), h(x)], [F.relu(conv(x))] * 3)
-    assert type(f(x).node) is ConvRelu2d and type(h(x).node) is not ConvRelu2d
-    off = tritonnet.compile(nn.Sequential(conv, nn.ReLU()), disable=True)
-    assert type(off(x).node) is not ConvRelu2d
-    for wrong in ({"backend": "tensorrt"}, {"mode": "fast"}, {"mode": "default", "options": {"a": 1}}, {"backend": print}):
-        with pytest.raises(RuntimeError):
-            tritonnet.compile(f, **wrong)
-    with pytest.raises(TypeError):
-        tritonnet.compile(3)
-    with pytest.raises(TypeError):
-        tritonnet.compile(f, fast=True)
-
-
 def test_other_threads_compute_at_once():
     conv, x, found = nn.Conv2d(1, 2, 3), tritonnet.randn(1, 1, 5, 5), []
 
@@ -403,34 +186,6 @@ def test_only_what_has_a_kernel_is_taken_along():
                   lambda y: F.relu(F.max_pool2d(F.max_pool2d(y, 2), 2))):
         assert "relu + max_pool2d" not in str(rows(f, after)[0])
         agree([f(after)], [after(Conv2d.apply(x, w, None, (1, 1), (1, 1)))])
-
-
-def test_explain(capsys):
-    model = tritonnet.compile(Functional())
-    with pytest.raises(RuntimeError, match="call the compiled model first"):
-        model.explain()
-    found = model.explain(tritonnet.randn(2, 1, 8, 8))
-    text = capsys.readouterr().out
-    assert "conv1   conv2d + relu\n" in text and f"conv2   {ALL}\n" in text
-    try:
-        import triton  # noqa: F401
-    except ImportError:
-        assert "not counted: Triton is not installed" in text
-    else:
-        assert "fc1     linear + relu\n" in text
-        assert found.after[0] < found.before[0] and found.after[1] < found.before[1]
-    with pytest.raises(RuntimeError, match="nothing is fused"):
-        tritonnet.compile(Functional(), backend="eager").explain()
-
-
-def test_explain_where_values_decide(capsys):
-    @tritonnet.compile
-    def f(x):
-        return F.relu(F.conv2d(x, x))
-
-    f(tritonnet.randn(1, 1, 3, 3))
-    f.explain()
-    assert "conv2d + relu" in (text := capsys.readouterr().out) and "not counted" in text
 
 
 ACTIVATIONS = (F.relu, F.sigmoid, F.tanh, F.gelu)

@@ -122,7 +122,7 @@ class Module(Members, State, Conversion, Hooks):
         return sorted(name for name in names if not name[0].isdigit())
 
     def compile(self, **options):
-        """`tritonnet.compile` in place: from now on calls of this module fuse. `module.forward.explain()` tells what."""
+        """`tritonnet.compile` in place: calls fuse from now on. `module.forward.explain()` tells what."""
         from tritonnet.fusion.compiled import compiled_forward
 
         self.forward = compiled_forward(self, **options)
