@@ -72,7 +72,8 @@ def test_forms_of_compile():
     assert type(f(x).node) is ConvRelu2d and type(h(x).node) is not ConvRelu2d
     off = tritonnet.compile(nn.Sequential(conv, nn.ReLU()), disable=True)
     assert type(off(x).node) is not ConvRelu2d
-    for wrong in ({"backend": "tensorrt"}, {"backend": print}, {"mode": "fast"}, {"mode": "default", "options": {1: 2}}):
+    for wrong in (
+            {"backend": "tensorrt"}, {"backend": print}, {"mode": "fast"}, {"mode": "default", "options": {1: 2}}):
         with pytest.raises(RuntimeError):
             tritonnet.compile(f, **wrong)
     with pytest.raises(TypeError):
