@@ -47,10 +47,10 @@ def run(options):
     if (options.script is None) == (options.model is None):
         raise UsageError("expected a SCRIPT or --model" if options.script is None else
                          f"--model {options.model} and the script {options.script}: expected one of them")
-    for name, path in (("--html", options.html), ("--trace", options.trace)):
-        folder = os.path.dirname(os.path.abspath(path)) if path else None
-        if folder and not os.path.isdir(folder):
-            raise UsageError(f"{name} {path}: there is no folder {folder}")
+    for name in ("html", "trace"):
+        path = getattr(options, name)
+        if path:
+            setattr(options, name, _writable(f"--{name} {path}", os.path.abspath(path)))  # the program may go elsewhere
     from tritonnet.profiler import profile
 
     if options.script is None:
@@ -69,6 +69,18 @@ def run(options):
             code = _run_script(options.script, options.arguments)
     _tell(prof, options)
     return code
+
+
+def _writable(what, path):
+    """The same path; UsageError where no file can be written there, before the program has run for nothing."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise UsageError(f"{what}: there is no folder {folder}")
+    if os.path.isdir(path):
+        raise UsageError(f"{what} is a folder: expected a file")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise UsageError(f"{what} cannot be written")
+    return path
 
 
 def _steps(options):
@@ -148,5 +160,8 @@ def _tell(prof, options):
         print(f"warning: {warning}")
     for path, write in ((options.html, prof.report), (options.trace, prof.export_chrome_trace)):
         if path:
-            write(path)
+            try:
+                write(path)
+            except OSError as error:  # a full disk
+                raise UsageError(f"{path}: {error.strerror or error}") from None
             print(f"wrote {path}")

@@ -46,10 +46,14 @@ class Counted:
 
     @property
     def limit(self) -> str:
-        """What binds: "bytes" or "flops"; "latency" far from both; "" where unknown."""
+        """What binds: "bytes" or "flops"; "latency" far from both; "" where unknown.
+
+        "cache" where more bytes went through than memory can give: they lay in a cache, and the roof is not theirs.
+        """
         if self.share is None:
             return ""
-        return max(self.floors, key=self.floors.get) if self.share >= LATENCY else "latency"
+        binding = max(self.floors, key=self.floors.get)
+        return "cache" if self.share > 1 and binding == "bytes" else binding if self.share >= LATENCY else "latency"
 
 
 @dataclasses.dataclass
@@ -114,7 +118,7 @@ def work_of(span, counter) -> Work:
     if span.launches:
         flops, nbytes = ([getattr(launch, name) for launch in span.launches] for name in ("flops", "bytes"))
         return Work(None if None in flops else sum(flops), None if None in nbytes else sum(nbytes))
-    if counter is None:
+    if counter is None or span.failed:  # an interrupted call counts no work, and spoils none of the others'
         return Work(0, 0)
     if span.kind == "forward":
         return counter.of(span.call)[0]

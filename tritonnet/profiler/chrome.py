@@ -9,13 +9,14 @@ import os
 
 from tritonnet.profiler.work import shapes_of
 
-DEVICE = "device"  # the process under which launches are shown
-
 
 def trace_of(recorder, about, telemetry=()) -> dict:
     """The object that a trace file holds. telemetry: samples of `Telemetry`, as counters."""
     host, began = os.getpid(), recorder.began
-    events = [_named("process_name", host, 0, "host"), _named("process_name", DEVICE, 0, "device")]
+    device = host + 1  # the process under which launches are shown: the format has numbers only
+    events = [_named("process_name", host, 0, "host")]
+    if recorder.device is not None:
+        events.append(_named("process_name", device, 0, "device"))
     threads = {}
     for span in recorder.spans:
         thread = threads.setdefault(span.thread, len(threads))
@@ -32,15 +33,15 @@ def trace_of(recorder, about, telemetry=()) -> dict:
             continue
         events.append({"ph": "s", "cat": "launch", "name": "launch", "id": number, "pid": host, "tid": thread,
                        "ts": queued})
-        events.append({"ph": "f", "bp": "e", "cat": "launch", "name": "launch", "id": number, "pid": DEVICE, "tid": 0,
+        events.append({"ph": "f", "bp": "e", "cat": "launch", "name": "launch", "id": number, "pid": device, "tid": 0,
                        "ts": launch.begin / 1e3})
-        events.append({"ph": "X", "cat": "kernel", "name": launch.name, "pid": DEVICE, "tid": 0,
+        events.append({"ph": "X", "cat": "kernel", "name": launch.name, "pid": device, "tid": 0,
                        "ts": launch.begin / 1e3, "dur": launch.took / 1e3,
                        "args": {"grid": str(launch.grid), "config": launch.config, "dtype": launch.dtype,
                                 "flops": launch.flops, "bytes": launch.bytes}})
     for sample in telemetry:
         for name in ("mhz", "watts", "celsius"):
-            events.append({"ph": "C", "name": name, "pid": DEVICE, "ts": sample["time"] * 1e6 - began / 1e3,
+            events.append({"ph": "C", "name": name, "pid": device, "ts": sample["time"] * 1e6 - began / 1e3,
                            "args": {name: sample[name]}})
     return {"traceEvents": events, "displayTimeUnit": "ms", "otherData": about}
 

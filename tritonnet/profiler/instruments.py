@@ -1,4 +1,5 @@
-"""Where the profiler listens: every operation's `apply` and backward, the backward pass, optimizers, data loaders.
+"""Where the profiler listens: every operation's `apply` and backward, changes in place, the backward pass, optimizers,
+data loaders.
 
 Nothing of this is there when nobody profiles: the functions are replaced when recording begins, and put back.
 """
@@ -12,7 +13,9 @@ import inspect
 from tritonnet.autograd import calls
 from tritonnet.autograd.apply import Written
 from tritonnet.autograd.function import Function, Op
-from tritonnet.profiler.work import call_of
+from tritonnet.profiler.work import InPlace, call_of
+
+NO_WORK = {"requires_grad_", "detach_", "share_memory_"}  # methods that end in _ and touch no element
 
 
 def operations(root=Op):
@@ -22,11 +25,18 @@ def operations(root=Op):
         yield from operations(cls)
 
 
+def changes_in_place(cls) -> list[str]:
+    """The methods that change a tensor's elements: `mul_`, `__iadd__`, `__setitem__`."""
+    return [name for name in dir(cls) if name == "__setitem__" or name.startswith("__i") and
+            f"__{name[3:]}" in dir(cls) or name.endswith("_") and not name.startswith("_") and name not in NO_WORK]
+
+
 @contextlib.contextmanager
 def installed(recorder):
     """Have the recorder told of everything meanwhile."""
     from tritonnet.data.loader import DataLoader
     from tritonnet.optim.optimizer import Optimizer
+    from tritonnet.tensor import Tensor
 
     with contextlib.ExitStack() as stack:
         def replace(owner, name, made):
@@ -42,6 +52,8 @@ def installed(recorder):
                 replace(cls, "run_backward", _timed_backward(recorder, run_backward))
         replace(Function, "apply", classmethod(_timed_function(recorder, Function.apply.__func__)))
         replace(Function, "run_backward", _timed_backward(recorder, Function.run_backward))
+        for name in changes_in_place(Tensor):
+            replace(Tensor, name, _timed_change(recorder, name, getattr(Tensor, name)))
         replace(calls, "run", _timed(recorder, calls.run, lambda *_: "backward pass"))
         replace(Optimizer, "update_all", _timed(
             recorder, Optimizer.update_all, lambda optimizer: f"Optimizer.step#{type(optimizer).__name__}.step"))
@@ -80,6 +92,22 @@ def _timed_function(recorder, apply):
         with recorder.span(cls.__name__, "forward") as span:
             out = apply(cls, *args, **kwargs)
         _remember(out, span)
+        return out
+
+    return timed
+
+
+def _timed_change(recorder, name, change):
+    """A method that changes its tensor. What it does through operations is theirs; what it does itself has work."""
+    shown = f"{name.strip('_').removeprefix('i') if name.startswith('__i') else name.strip('_')}_"
+    method = InPlace(name)
+
+    @functools.wraps(change)
+    def timed(tensor, *args, **kwargs):
+        with recorder.span(shown, "forward") as span:
+            out = change(tensor, *args, **kwargs)
+        if not span.children:
+            span.call = call_of(method, (tensor, *args), kwargs)
         return out
 
     return timed

@@ -34,6 +34,7 @@ class Span:
     of: Span | None = None  # of a backward: its forward, if that was recorded
     children: int = 0  # ns spent in spans inside
     memory: int = 0  # bytes by which the device memory in use grew
+    failed: bool = False  # left by an exception: how much of its work was done nobody knows
     launches: list = dataclasses.field(default_factory=list, repr=False)
 
     key = property(lambda self: self.name)
@@ -141,6 +142,9 @@ class Recorder:
         self.spans.append(span)
         try:
             yield span
+        except BaseException:
+            span.failed = True
+            raise
         finally:
             span.end = time.perf_counter_ns()
             while parent is not None and parent.end:  # a generator's, closed while what it had entered went on

@@ -76,7 +76,7 @@ def render(rows, width, shapes_width) -> list[str]:
         "MB": ["" if not a.bytes else f"{a.bytes / 1e6:.3g}" for a in rows],
         "TFLOP/s": ["" if a.tflops is None else f"{a.tflops:.3g}" for a in rows],
         "GB/s": ["" if a.gbytes is None else f"{a.gbytes:.3g}" for a in rows],
-        "of roof": ["" if a.share is None else f"{a.share:.0%}" for a in rows],
+        "of roof": ["" if a.share is None else ">100%" if a.share > 1 else f"{a.share:.0%}" for a in rows],
         "limit": [a.limit for a in rows],
     }
     columns = {name: cells for name, cells in columns.items() if any(cells) or name == "name"}

@@ -1,17 +1,21 @@
 """The flops and bytes of operations on the CPU: what the kernels of the same operations on the same shapes declare.
 
 There is one declaration of work, at the kernels. An operation that ran on NumPy arrays is run once more, after
-profiling, on a dry device, which computes nothing but tells every launch. Operations that decide by their data (a
-boolean index) cannot be run without them: their work is unknown, None.
+profiling, on a dry device, which computes nothing but tells every launch. That device is a `Ledger`: what a GPU does
+only to keep its many multiprocessors busy (sums in parts, and the traffic of adding them up) is no work of the CPU.
+Operations that decide by their data (a boolean index) cannot be run without them: their work is unknown, None.
 """
 
 from __future__ import annotations
 
 import typing
 
+import numpy as np
+
 from tritonnet.autograd.function import make
 from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import empty
+from tritonnet.kernels.arrays.views import span
 from tritonnet.kernels.runtime.simulation import DryDriver
 from tritonnet.tensor import Tensor
 
@@ -32,6 +36,34 @@ class Shaped(typing.NamedTuple):
     shape: tuple
     dtype: typing.Any
     requires_grad: bool
+    strides: tuple | None = None  # in elements; None: C order
+
+
+class InPlace(typing.NamedTuple):
+    """A method that changes its tensor, in the place of an operation."""
+
+    name: str
+
+    def apply(self, tensor, *args, **kwargs):
+        """The same change, where nothing is recorded for a backward."""
+        return getattr(Tensor, self.name)(tensor.detach(), *args, **kwargs)
+
+
+class Ledger(DryDriver):
+    """A GPU of one multiprocessor, unknown to tuning tables, that also adds up what is moved without a kernel."""
+
+    def __init__(self, ordinal=0):
+        super().__init__(ordinal)
+        self.properties = self.properties._replace(name="one multiprocessor", multi_processor_count=1)
+        self.moved = 0  # bytes read and written by copies and fills
+
+    def copy(self, to, source, nbytes, stream):
+        super().copy(to, source, nbytes, stream)
+        self.moved += 2 * nbytes
+
+    def fill(self, ptr, value, count, stream):
+        super().fill(ptr, value, count, stream)
+        self.moved += count * value.itemsize
 
 
 def call_of(op, args, kwargs) -> tuple | None:
@@ -46,12 +78,20 @@ def call_of(op, args, kwargs) -> tuple | None:
 
 def _shaped(value):
     if isinstance(value, Tensor):
-        return Shaped(tuple(value.array.shape), value.array.dtype, value.requires_grad)
+        return _of_array(value.array, value.requires_grad)
     if isinstance(value, (list, tuple)):
         return tuple(map(_shaped, value))
     if hasattr(value, "dtype") and hasattr(value, "strides"):
-        return Shaped(tuple(value.shape), value.dtype, False)
+        return _of_array(value)
     return value
+
+
+def _of_array(array, requires_grad=False) -> Shaped:
+    strides = None
+    if isinstance(array, np.ndarray) and not array.flags.c_contiguous and not any(
+            step % array.itemsize for step in array.strides):
+        strides = tuple(step // array.itemsize for step in array.strides)
+    return Shaped(tuple(array.shape), array.dtype, requires_grad, strides)
 
 
 def shapes_of(call) -> str:
@@ -81,21 +121,33 @@ class Counter:
 
 def _dry(call):
     op, args, kwargs = call
-    with runtime.simulated(driver=DryDriver) as device:
+    with runtime.simulated(driver=Ledger) as device:
         def made(value):
             if isinstance(value, Shaped):
-                tensor = make(empty(value.shape, value.dtype, device))
+                tensor = make(_laid_out(value, device))
                 return tensor.requires_grad_() if value.requires_grad else tensor
             return tuple(map(made, value)) if isinstance(value, tuple) else value
 
         forward, backward = [], []
+        made_args, made_kwargs, before = [made(a) for a in args], {k: made(v) for k, v in kwargs}, device.driver.moved
         with runtime.watching(lambda launch: forward.append((launch.flops, launch.bytes))):
-            out = op.apply(*map(made, args), **{k: made(v) for k, v in kwargs})
+            out = op.apply(*made_args, **made_kwargs)
+        forward.append((0, device.driver.moved - before))
         first = out[0] if isinstance(out, tuple) else out
-        if first.requires_grad:
+        if getattr(first, "requires_grad", False):
             with runtime.watching(lambda launch: backward.append((launch.flops, launch.bytes))):
-                first.backward(make(empty(first.array.shape, first.array.dtype, device)))
+                grad, before = make(empty(first.array.shape, first.array.dtype, device)), device.driver.moved
+                first.backward(grad)
+            backward.append((0, device.driver.moved - before))
         return total(forward), total(backward)
+
+
+def _laid_out(value, device):
+    """An array of that shape whose elements lie as they did."""
+    if value.strides is None:
+        return empty(value.shape, value.dtype, device)
+    low, high = span(value.shape, value.strides)
+    return empty((high - low + 1,), value.dtype, device).view(value.shape, value.strides, -low)
 
 
 def total(launches) -> Work:

@@ -50,6 +50,25 @@ def test_a_program_that_makes_its_device_itself(tmp_path, capsys):
     assert "kernels: 1 launches, not timed: the program made its device" in out and "Relu" in out
 
 
+def test_files_are_written_where_they_were_asked_for(tmp_path, capsys, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "program.py").write_text("import os, tritonnet\ntritonnet.ones(3).relu()\nos.chdir('elsewhere')\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["profile", "--html", "p.html", "--trace", "p.json", "program.py"]) == 0
+    assert (tmp_path / "p.html").exists() and (tmp_path / "p.json").exists()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("file, said", [("elsewhere", "is a folder"), ("gone/p.html", "there is no folder")])
+def test_files_that_cannot_be_written_are_told_before_the_program_runs(tmp_path, capsys, monkeypatch, file, said):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "program.py").write_text("print('ran')")
+    monkeypatch.chdir(tmp_path)
+    assert main(["profile", "--html", file, "program.py"]) == 2
+    told = capsys.readouterr()
+    assert said in told.err and "ran" not in told.out
+
+
 def test_a_program_without_us(tmp_path, capsys):
     (tmp_path / "program.py").write_text("print(1)")
     assert main(["profile", str(tmp_path / "program.py")]) == 0

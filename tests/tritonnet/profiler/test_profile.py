@@ -47,16 +47,6 @@ def test_operations_and_ranges_on_the_cpu():
     assert not prof.launches() and prof.summary["host_peak_bytes"] > 0
 
 
-def test_work_on_the_cpu_is_what_the_kernels_declare():
-    a, b = tritonnet.randn(8, 16, requires_grad=True), tritonnet.randn(16, 4)
-    with profile(ceilings=False) as prof:
-        (a @ b).relu().sum().backward()
-    found = {x.key: x for x in prof.key_averages()}
-    assert found["MatMul"].flops == found["MmBackward0"].flops == 2 * 8 * 16 * 4
-    assert found["MatMul"].bytes == 4 * (8 * 16 + 16 * 4 + 8 * 4)
-    assert found["Relu"].bytes == 2 * 4 * 8 * 4
-
-
 def test_what_decides_by_its_data_has_no_known_work():
     x = tritonnet.arange(6.0)
     with profile(ceilings=False) as prof:
@@ -234,6 +224,7 @@ def test_chrome_trace(simulated, tmp_path):
     kinds = {e.get("cat") for e in trace["traceEvents"]}
     assert {"cpu_op", "user_annotation", "kernel", "launch"} <= kinds
     assert all(e["dur"] >= 0 and e["ts"] >= 0 for e in trace["traceEvents"] if e["ph"] == "X")
+    assert all(type(e["pid"]) is int for e in trace["traceEvents"]), "viewers take numbers"
     starts = {e["id"] for e in trace["traceEvents"] if e["ph"] == "s"}
     assert starts == {e["id"] for e in trace["traceEvents"] if e["ph"] == "f"} and len(starts) == len(prof.launches())
     assert list(tmp_path.glob("me.*.pt.trace.json"))
