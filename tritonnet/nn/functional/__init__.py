@@ -14,3 +14,4 @@ from tritonnet.nn.functional.pool import *  # noqa: F403
 from tritonnet.nn.functional.resample import *  # noqa: F403
 from tritonnet.nn.functional.sampling import *  # noqa: F403
 from tritonnet.nn.functional.softmax import *  # noqa: F403
+from tritonnet.nn.functional.volume import *  # noqa: F403

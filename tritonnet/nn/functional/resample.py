@@ -11,11 +11,14 @@ import tritonnet
 from tritonnet.autograd.autocast import SINGLE, listed
 from tritonnet.autograd.ops.index import IndexSelect
 from tritonnet.nn.functional.pool import adaptive_avg_pool1d, adaptive_avg_pool2d
+from tritonnet.nn.functional.volume import adaptive_avg_pool3d
 
 __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle", "upsample", "upsample_bilinear",
            "upsample_nearest"]
 
-RANKS = {"nearest": (3, 4), "nearest-exact": (3, 4), "area": (3, 4), "linear": (3,), "bilinear": (4,), "bicubic": (4,)}
+RANKS = {"nearest": (3, 4, 5), "nearest-exact": (3, 4, 5), "area": (3, 4, 5), "linear": (3,), "bilinear": (4,),
+         "bicubic": (4,), "trilinear": (5,)}
+AREA = {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}
 
 
 @listed(cuda=SINGLE)
@@ -23,19 +26,20 @@ def interpolate(
     input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
     antialias=False,
 ):
-    """`input` (N, C, L) or (N, C, H, W) in another size.
+    """`input` (N, C, L), (N, C, H, W) or (N, C, D, H, W) in another size.
 
-    size: the new L or (H, W); or scale_factor: how much larger, one number or one per axis.
-    mode: "nearest", "nearest-exact", "area"; "linear" for 3 dimensions; "bilinear" and "bicubic" for 4.
+    size: the new L, (H, W) or (D, H, W); or scale_factor: how much larger, one number or one per axis.
+    mode: "nearest", "nearest-exact", "area"; "linear" for 3 dimensions; "bilinear" and "bicubic" for 4;
+    "trilinear" for 5.
     align_corners: the corners' centres stay where they are, instead of their edges (linear modes).
     """
     ndim = input.ndim
-    if mode in ("linear", "bilinear", "bicubic") and ndim in (3, 4) and ndim not in RANKS[mode]:
+    if mode in ("linear", "bilinear", "bicubic", "trilinear") and ndim in (3, 4, 5) and ndim not in RANKS[mode]:
         raise NotImplementedError(f"Got {ndim}D input, but {mode} mode needs {RANKS[mode][0]}D input")
     if ndim not in RANKS.get(mode, ()):
-        raise NotImplementedError(f"Input Error: Only 3D and 4D input Tensors supported (got {ndim}D) for the modes: "
-                                  f"{' | '.join(RANKS)} (got {mode})")
-    if align_corners is not None and mode not in ("linear", "bilinear", "bicubic"):
+        raise NotImplementedError(f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {ndim}D) for the "
+                                  f"modes: {' | '.join(RANKS)} (got {mode})")
+    if align_corners is not None and mode not in ("linear", "bilinear", "bicubic", "trilinear"):
         raise ValueError("align_corners option can only be set with the interpolating modes: "
                          "linear | bilinear | bicubic | trilinear")
     if antialias:
@@ -45,7 +49,7 @@ def interpolate(
         raise RuntimeError("Input and output sizes should be greater than 0, but got input "
                            f"{tuple(input.shape[2:])} output {tuple(sizes)}")
     if mode == "area":
-        return (adaptive_avg_pool1d if ndim == 3 else adaptive_avg_pool2d)(input, tuple(sizes))
+        return AREA[ndim](input, tuple(sizes))
     for axis, (n, step) in enumerate(zip(sizes, steps), 2):
         places, weights = TAPS[mode](input.shape[axis], n, step, bool(align_corners))
         shape = (n, *[1] * (ndim - 1 - axis))
@@ -120,7 +124,7 @@ def _cubic(old, new, step, align, a=-0.75):
     return [np.clip(left + i, 0, old - 1) for i in (-1, 0, 1, 2)], [far(t + 1), near(t), near(1 - t), far(2 - t)]
 
 
-TAPS = {"nearest": _nearest, "nearest-exact": _nearest_exact, "linear": _linear, "bilinear": _linear, "bicubic": _cubic}
+TAPS = {"nearest": _nearest, "nearest-exact": _nearest_exact, "linear": _linear, "bilinear": _linear, "trilinear": _linear, "bicubic": _cubic}
 
 
 def _deprecated(name):

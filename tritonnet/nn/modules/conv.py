@@ -1,4 +1,4 @@
-"""Convolution layers: Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d."""
+"""Convolution layers over one, two and three dimensions, and their transposes."""
 
 from __future__ import annotations
 
@@ -95,6 +95,13 @@ class Conv2d(_ConvNd):
     convolve = staticmethod(F.conv2d)
 
 
+class Conv3d(_ConvNd):
+    """Convolution over (N, in_channels, D, H, W); see `functional.conv3d`. Weights as Conv2d's."""
+
+    ndim = 3
+    convolve = staticmethod(F.conv3d)
+
+
 class _ConvTransposeNd(_ConvNd):
     """What transposed convolutions share: weight (in, out / groups, *kernel), and which of the sizes comes out."""
 
@@ -144,3 +151,10 @@ class ConvTranspose2d(_ConvTransposeNd):
 
     ndim = 2
     convolve = staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """The transpose of a convolution over (N, in_channels, D, H, W); see `functional.conv_transpose3d`."""
+
+    ndim = 3
+    convolve = staticmethod(F.conv_transpose3d)

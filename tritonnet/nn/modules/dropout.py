@@ -40,6 +40,12 @@ class Dropout2d(_DropoutNd):
     drop = staticmethod(F.dropout2d)
 
 
+class Dropout3d(_DropoutNd):
+    """Zeros whole channels of (N, C, D, H, W) with probability p."""
+
+    drop = staticmethod(F.dropout3d)
+
+
 class AlphaDropout(_DropoutNd):
     """Dropout that keeps the mean and variance of SELU's outputs."""
 

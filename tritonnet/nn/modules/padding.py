@@ -1,4 +1,4 @@
-"""Padding layers for one and two dimensions."""
+"""Padding layers for one, two and three dimensions."""
 
 from __future__ import annotations
 
@@ -44,6 +44,12 @@ class ConstantPad2d(_ConstantPad):
     ndim = 2
 
 
+class ConstantPad3d(_ConstantPad):
+    """Pads (…, D, H, W) with `value`."""
+
+    ndim = 3
+
+
 class ZeroPad1d(_Pad):
     """Pads (…, L) with zeros."""
 
@@ -54,6 +60,12 @@ class ZeroPad2d(_Pad):
     """Pads (…, H, W) with zeros."""
 
     ndim, value = 2, 0.0
+
+
+class ZeroPad3d(_Pad):
+    """Pads (…, D, H, W) with zeros."""
+
+    ndim, value = 3, 0.0
 
 
 class ReflectionPad1d(_Pad):
@@ -68,6 +80,12 @@ class ReflectionPad2d(_Pad):
     ndim, mode = 2, "reflect"
 
 
+class ReflectionPad3d(_Pad):
+    """Pads (…, D, H, W) with its own reflection."""
+
+    ndim, mode = 3, "reflect"
+
+
 class ReplicationPad1d(_Pad):
     """Pads (…, L) with its border."""
 
@@ -80,6 +98,12 @@ class ReplicationPad2d(_Pad):
     ndim, mode = 2, "replicate"
 
 
+class ReplicationPad3d(_Pad):
+    """Pads (…, D, H, W) with its border."""
+
+    ndim, mode = 3, "replicate"
+
+
 class CircularPad1d(_Pad):
     """Pads (…, L) with its other end."""
 
@@ -90,3 +114,9 @@ class CircularPad2d(_Pad):
     """Pads (…, H, W) with its other end."""
 
     ndim, mode = 2, "circular"
+
+
+class CircularPad3d(_Pad):
+    """Pads (…, D, H, W) with its other end."""
+
+    ndim, mode = 3, "circular"

@@ -41,6 +41,12 @@ class MaxPool2d(_MaxPoolNd):
     pool = staticmethod(F.max_pool2d)
 
 
+class MaxPool3d(_MaxPoolNd):
+    """Maxima under a window that moves over (N, C, D, H, W)."""
+
+    pool = staticmethod(F.max_pool3d)
+
+
 class AvgPool1d(Module):
     """Means under a window that moves over (N, C, L)."""
 
@@ -61,8 +67,8 @@ class AvgPool1d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(Module):
-    """Means under a window that moves over (N, C, H, W)."""
+class _AvgPoolNd(Module):
+    pool = None
 
     def __init__(
         self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
@@ -72,13 +78,25 @@ class AvgPool2d(Module):
         self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 
     def forward(self, input):
-        return F.avg_pool2d(
+        return self.pool(
             input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
             self.divisor_override,
         )
 
     def extra_repr(self):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(_AvgPoolNd):
+    """Means under a window that moves over (N, C, H, W)."""
+
+    pool = staticmethod(F.avg_pool2d)
+
+
+class AvgPool3d(_AvgPoolNd):
+    """Means under a window that moves over (N, C, D, H, W)."""
+
+    pool = staticmethod(F.avg_pool3d)
 
 
 class _AdaptivePoolNd(Module):
@@ -107,6 +125,12 @@ class AdaptiveAvgPool2d(_AdaptivePoolNd):
     pool = staticmethod(F.adaptive_avg_pool2d)
 
 
+class AdaptiveAvgPool3d(_AdaptivePoolNd):
+    """Means over a grid of `output_size` windows that cover (N, C, D, H, W)."""
+
+    pool = staticmethod(F.adaptive_avg_pool3d)
+
+
 class _AdaptiveMaxPoolNd(_AdaptivePoolNd):
     def __init__(self, output_size, return_indices=False):
         super().__init__(output_size)
@@ -126,3 +150,9 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """Maxima over a grid of `output_size` windows that cover (N, C, H, W)."""
 
     pool = staticmethod(F.adaptive_max_pool2d)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
+    """Maxima over a grid of `output_size` windows that cover (N, C, D, H, W)."""
+
+    pool = staticmethod(F.adaptive_max_pool3d)
