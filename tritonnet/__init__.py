@@ -62,6 +62,11 @@ strided, contiguous_format, preserve_format, channels_last = (
 )
 
 
+def _assert(condition, message):
+    """assert, as torchvision's models spell it."""
+    assert condition, message
+
+
 def __getattr__(name):
     if name in _RENAMED:
         return _importlib.import_module(f"tritonnet.{_RENAMED[name]}")

@@ -36,7 +36,7 @@ def export(fn):
     return fn
 
 
-interface = script_if_tracing = export
+interface = script_if_tracing = _overload = _overload_method = export  # the last two: in torchvision's DenseNet
 
 
 def ignore(drop=False, **kwargs):

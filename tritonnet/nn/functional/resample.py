@@ -124,7 +124,8 @@ def _cubic(old, new, step, align, a=-0.75):
     return [np.clip(left + i, 0, old - 1) for i in (-1, 0, 1, 2)], [far(t + 1), near(t), near(1 - t), far(2 - t)]
 
 
-TAPS = {"nearest": _nearest, "nearest-exact": _nearest_exact, "linear": _linear, "bilinear": _linear, "trilinear": _linear, "bicubic": _cubic}
+TAPS = {"nearest": _nearest, "nearest-exact": _nearest_exact, "bicubic": _cubic,
+        **dict.fromkeys(("linear", "bilinear", "trilinear"), _linear)}
 
 
 def _deprecated(name):
