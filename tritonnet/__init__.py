@@ -48,9 +48,9 @@ _SUBMODULES = {
 _RENAMED = {"multiprocessing": "processes", "random": "seeds"}  # a file of the standard library's name would hide that
 _FUNCTIONAL = {  # also found here, as in PyTorch
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "bilinear", "channel_shuffle",
-    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "dropout", "group_norm",
-    "hardshrink", "layer_norm", "max_pool1d", "max_pool2d", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle",
-    "rms_norm",
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_similarity",
+    "dropout", "group_norm", "hardshrink", "layer_norm", "max_pool1d", "max_pool2d", "max_pool3d", "pairwise_distance",
+    "pixel_shuffle", "pixel_unshuffle", "rms_norm",
 }
 _LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels", "compile": "fusion.compiled",
          **dict.fromkeys(
