@@ -183,11 +183,11 @@ def test_a_mistake_raises_what_pytorch_raises(alike, called, name):
 
 UNREADABLE = {  # built in, or dispatched: PyTorch's have no signature to read
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "avg_pool1d",
-    "avg_pool2d", "avg_pool3d",
-    "conv3d", "conv_transpose3d", "bilinear", "max_pool3d", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "cosine_similarity",
-    "elu_", "gelu", "hardshrink", "hardtanh_", "leaky_relu_", "linear", "logsigmoid", "max_pool1d",
-    "max_pool2d", "one_hot", "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_",
-    "scaled_dot_product_attention", "selu_", "softplus", "softshrink", "threshold_",
+    "avg_pool2d", "avg_pool3d", "conv3d", "conv_transpose3d", "bilinear", "max_pool3d", "celu_", "channel_shuffle",
+    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "elu_", "gelu", "hardshrink",
+    "hardtanh_", "leaky_relu_", "linear", "logsigmoid", "max_pool1d", "max_pool2d", "one_hot", "pairwise_distance",
+    "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "scaled_dot_product_attention", "selu_", "softplus",
+    "softshrink", "threshold_",
 }
 
 
