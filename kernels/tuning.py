@@ -55,20 +55,33 @@ def look_up(kernel, device, key: str) -> dict | None:
 
 
 def _suits(kernel, config, key) -> bool:
-    """Whether a configuration gives a value to just what the kernel's space names; says so where not."""
+    """Whether a configuration gives a value that could be one to just what the kernel's space names; says so where not.
+
+    A table may have been damaged or edited: what does not compile, or compiles for an hour, is never launched.
+    """
     names = getattr(kernel.space, "names", None)
-    if names is None or config.keys() == set(names):
-        choices = getattr(kernel.space, "choices", {})
-        zero = [name for name, value in config.items() if value == 0 and value is not False
-                and 0 not in choices.get(name, ())]
-        if zero:
-            warnings.warn(f"tuned configuration of {kernel.name} for {key} is ignored: {', '.join(zero)} cannot be 0",
-                          RuntimeWarning, stacklevel=3)
-        return not zero
-    warnings.warn(f"tuned configuration of {kernel.name} for {key} is ignored: it gives values to "
-                  f"{', '.join(sorted(config))}, the kernel's space names {', '.join(sorted(names))}", RuntimeWarning,
-                  stacklevel=3)
-    return False
+    if names is not None and config.keys() != set(names):
+        wrong = f"it gives values to {', '.join(sorted(config))}, the kernel's space names {', '.join(sorted(names))}"
+    else:
+        wrong = "; ".join(filter(None, (_wrong_value(name, value, getattr(kernel.space, "choices", {}).get(name, ()))
+                                        for name, value in config.items())))
+    if wrong:
+        warnings.warn(f"tuned configuration of {kernel.name} for {key} is ignored: {wrong}", RuntimeWarning,
+                      stacklevel=3)
+    return not wrong
+
+
+def _wrong_value(name, value, choices) -> str:
+    """Why a value that is none of the declared choices cannot be one either; "" where it can, or is one."""
+    if value in choices or isinstance(value, bool):
+        return ""
+    if value == 0:
+        return f"{name} cannot be 0"
+    if choices and value > max(choices):
+        return f"{name} is {value}, at most {max(choices)} is declared"
+    if value & (value - 1) and all(not c & (c - 1) for c in choices if not isinstance(c, bool)) and choices:
+        return f"{name} is {value}, no power of two"
+    return ""
 
 
 def chosen(kernel, device, dtype, *sizes) -> dict | None:

@@ -51,13 +51,15 @@ def read(path, device: str, ours: bool = True) -> dict:
             raise ValueError("it is no table of configurations")
         if table.get("format") != FORMAT:
             raise ValueError(f"its format is {table.get('format')!r}, this version reads {FORMAT}")
+        if not isinstance(table.get("device", device), str):
+            raise ValueError("it names no device")
     except (ValueError, RecursionError) as error:
         return _spoilt(path, device, error, ours)
     good, wrong = _checked(table["kernels"])
     if wrong:
         warnings.warn(f"{path}: {len(wrong)} entries have not the form of a configuration and are ignored: "
                       f"{', '.join(wrong[:3])}", RuntimeWarning, stacklevel=4)
-    return {"format": FORMAT, "device": str(table.get("device", device)), "kernels": good}
+    return {"format": FORMAT, "device": table.get("device", device), "kernels": good}
 
 
 def _spoilt(path, device, error, ours):

@@ -26,7 +26,12 @@ class TensorKernel(DeclaredKernel):
 
     def __call__(self, *args, **kwargs):
         """What the mirror returns, as tensors: by the mirror on the CPU, by the kernel on a device."""
-        return self.op.apply(*self.bound(args, kwargs).values())
+        given = self.bound(args, kwargs)
+        for name, value in given.items():
+            if isinstance(value, (str, list, tuple, dict)) and name in self.argument_names:
+                raise TypeError(f"kernel {self.name}: {name} is a {type(value).__name__}; expected a tensor, an "
+                                f"array, a number or None")
+        return self.op.apply(*given.values())
 
     def backward(self, fn=None, **declarations):
         """Declare the kernel of the gradients: as `tritonnet.kernel`, under the names of autograd/declared.py."""

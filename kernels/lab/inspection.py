@@ -17,7 +17,7 @@ import functools
 import re
 import time
 
-from tritonnet.kernels.lab.occupancy import Occupancy, occupancy_of
+from tritonnet.kernels.lab.occupancy import MOST_THREADS, Occupancy, occupancy_of
 from tritonnet.kernels.lab.plan import Planned, arch_named, launches
 from tritonnet.kernels.lab.roofline import Roofline, unit_of
 from tritonnet.kernels.lab.subjects import Unknown, dtype_named, subject
@@ -216,17 +216,33 @@ def inspect(what, shapes=None, dtype="float32", arch=90, config: dict | None = N
 
 
 def reason(error: BaseException) -> str:
-    """What was wrong in the first place: Triton wraps an error once for each function that calls the next."""
-    kind = type(error).__name__
-    while error.__cause__ is not None:
+    """What was wrong in the first place, and in which line: Triton wraps an error once for each function that calls the
+    next."""
+    kind, line = type(error).__name__, ""
+    while True:
+        line = _line_of(error) or line
+        if error.__cause__ is None:
+            break
         error = error.__cause__
     lines = [line for line in str(error).splitlines() if any(c.isalnum() for c in line)]
-    return f"{kind}: {lines[-1].strip() if lines else error!r}"
+    return f"{kind}: {lines[-1].strip() if lines else error!r}{f' in: {line}' if line else ''}"
+
+
+def _line_of(error) -> str:
+    """The line of source that one of Triton's errors points at, as it is written."""
+    node, source = getattr(error, "node", None), getattr(error, "src", None)
+    rows = source.splitlines() if isinstance(source, str) else []
+    row = getattr(node, "lineno", 0)
+    return rows[row - 1].strip() if 0 < row <= len(rows) else ""
 
 
 def inspected(planned: Planned, name: str, dims: dict, dtype: str) -> Inspection:
     """Compile a planned launch anew and look at it."""
     ready()
+    warps = planned.specialisation.options.get("num_warps", 4)
+    if 32 * warps > MOST_THREADS:
+        raise NotCompiled(f"{planned.name} cannot run with num_warps={warps}: a block has at most {MOST_THREADS} "
+                          f"threads, {MOST_THREADS // 32} warps")
     began = time.perf_counter()
     try:
         binary, spills = compile_fully(planned.specialisation, planned.target, anew=True)

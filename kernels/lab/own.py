@@ -139,6 +139,9 @@ class OwnTyped:
         if missing := [k for k, v in values.items() if v is MISSING]:
             lacking.append(f"values for {', '.join(missing)} (--config {','.join(f'{k}=…' for k in missing)})")
         names = [p.name for p in kernel.arguments]
+        if "(" in (self.signature or ""):
+            raise Unknown(f"{kernel.name}: {self.signature!r} has a tuple; kernels are compiled from types of single "
+                          f"parameters")
         given = [t.strip() for t in (self.signature or "").split(",") if t.strip()]
         if len(given) != len(names):
             lacking.append(f"the types of {', '.join(names)} (--signature \"*fp32,…,i32\": {len(names)} of them, "

@@ -51,7 +51,8 @@ def test_entries_of_another_source_do_not_count(gpu, tmp_path):
     assert set(json.loads(path.read_text())["kernels"]["gemm_kernel"]["entries"]) == {"float32/y"}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"kernels": 3}', '{"kernels": {}, "format": 99}', "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"kernels": 3}', '{"kernels": {}, "format": 99}', "[" * 100_000,
+                                  '{"kernels": {}, "format": 1, "device": null}'])
 def test_a_spoilt_file_is_set_aside_with_a_warning(gpu, tmp_path, text):
     tuning.store(gemm_kernel, gpu, "float32/x", CONFIG)
     path = user_file(tmp_path)
@@ -84,6 +85,11 @@ def test_a_configuration_of_other_names_is_ignored(gpu):
     tuning.store(gemm_kernel, gpu, "float32/x", CONFIG | {"BLOCK_N": 0})
     with pytest.warns(RuntimeWarning, match="ignored: BLOCK_N cannot be 0"):
         assert tuning.look_up(gemm_kernel, gpu, "float32/x") is None
+    for name, value, said in (("num_warps", 3, "num_warps is 3, no power of two"), ("BLOCK_M", 33, "no power of two"),
+                              ("num_warps", 4096, "num_warps is 4096, at most")):
+        tuning.store(gemm_kernel, gpu, "float32/x", CONFIG | {name: value})
+        with pytest.warns(RuntimeWarning, match=f"ignored: .*{said}"):
+            assert tuning.look_up(gemm_kernel, gpu, "float32/x") is None
     with pytest.raises(ValueError, match="no configuration"):
         tuning.store(gemm_kernel, gpu, "float32/x", {"BLOCK_M": 1.5})
 

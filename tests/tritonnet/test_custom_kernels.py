@@ -240,6 +240,9 @@ def test_calls_that_do_not_fit():
     silu = declared()
     with pytest.raises(TypeError, match=r"silu_twice\(x\): too many positional arguments"):
         silu(tritonnet.ones(3), 4)
+    for wrong in ([1.0, 2.0], "x", (1, 2)):
+        with pytest.raises(TypeError, match=f"x is a {type(wrong).__name__}; expected a tensor, an array"):
+            silu(wrong)
     with pytest.raises(TypeError, match="its mirror returned 2"):
         tritonnet.kernel(plain, mirror=lambda x: (x, x), tune={"BLOCK": 1}, **WHOLE)(tritonnet.ones(3))
 

@@ -1,9 +1,10 @@
 """Has something become slower? Two reports, case by case, with a test of significance.
 
 Where both reports have the same peer, what is compared is ours / theirs round by round, which a faster or busier
-machine moves little; else the times themselves. A case has regressed when it is slower by more than the threshold
-*and* a one-sided Mann-Whitney test says so that chance alone would fail fewer than one of fifty comparisons,
-however many cases they have (Benjamini and Hochberg 1995). One case among 40 shows with 9 samples and more.
+machine moves little; else the times themselves, if both were taken on the same kind of machine. A case has regressed
+when it is slower by more than the threshold *and* a one-sided Mann-Whitney test says so that chance alone would fail
+fewer than one of fifty comparisons, however many cases they have (Benjamini and Hochberg 1995). One case among 40 shows
+with 9 samples and more.
 """
 
 from __future__ import annotations
@@ -57,8 +58,17 @@ def comparable(then, now) -> str:
     return ""
 
 
+def another_machine(then, now) -> str:
+    """In which way a report was taken on another processor than this one, where processors were timed; or ""."""
+    if now.get("device"):
+        return ""
+    return "; ".join(f"{key} {then.get(key)!r} then, {now.get(key)!r} now" for key in ("processor", "cores")
+                     if then.get(key) != now.get(key))
+
+
 def changes(old, new, threshold=THRESHOLD, level=LEVEL) -> list[Change]:
     """Every case that both reports have, the slowest change first."""
+    elsewhere = another_machine(old["about"], new["about"])
     before = {(row["case"], row["dtype"]): row for row in old["rows"] if not row.get("error")}
     found = []
     for row in new["rows"]:
@@ -66,7 +76,7 @@ def changes(old, new, threshold=THRESHOLD, level=LEVEL) -> list[Change]:
         if then is None or row.get("error"):
             continue
         what, was, is_now = _samples(then, row)
-        if min(len(was), len(is_now)) < LEAST_SAMPLES:
+        if what == "time" and elsewhere or min(len(was), len(is_now)) < LEAST_SAMPLES:
             continue
         change, p = statistics.median(is_now) / statistics.median(was) - 1, slower(was, is_now)
         found.append(Change(row["case"], row["dtype"], what, change, p, change > threshold))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 
 COMMANDS = {  # name -> module, which may not have the name of one of the standard library's
@@ -20,8 +21,29 @@ class UsageError(Exception):
     """What the user asked for cannot be done; the message says why. Exit code 2, no traceback."""
 
 
+def output_file(option: str, path: str | None) -> str | None:
+    """The absolute path of a file to be written at the end, whatever becomes of the working folder until then.
+
+    UsageError where it cannot be written: said before the work, not after it.
+    """
+    if path is None:
+        return None
+    absolute = os.path.abspath(path)
+    folder = os.path.dirname(absolute)
+    if not os.path.isdir(folder):
+        raise UsageError(f"{option} {path}: there is no folder {folder}")
+    if os.path.isdir(absolute):
+        raise UsageError(f"{option} {path} is a folder: expected a file")
+    if not os.access(absolute if os.path.exists(absolute) else folder, os.W_OK):
+        raise UsageError(f"{option} {path} cannot be written")
+    return absolute
+
+
 def main(argv=None):
     """Run the command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal of few letters shows the others as \u2026, and nothing fails
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(
         prog="tritonnet", description="Deep learning on hand-written Triton kernels, without torch.",
         allow_abbrev=False,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tritonnet.cli import UsageError
-from tritonnet.cli.train import positive
+from tritonnet.cli.train import _folder, positive
 
 SUMMARY = "time the library beside others"
 DESCRIPTION = """\
@@ -34,7 +34,8 @@ def add_arguments(parser):
     parser.add_argument("--threads", type=positive(int), default=2,
                         help="of the CPU, for all (default 2); 1: processor time is compared")
     parser.add_argument("--rounds", type=positive(int), default=11, help="samples of each (default 11)")
-    parser.add_argument("--seconds", type=float, default=0.05, help="about how long a sample lasts (default 0.05)")
+    parser.add_argument("--seconds", type=positive(float), default=0.05,
+                        help="about how long a sample lasts (default 0.05)")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: shows that it works, times say nothing")
     parser.add_argument("--out", metavar="FOLDER", help="write <date>.json, <date>.md and <date>.png there")
     parser.add_argument("--compare", metavar="FILE", help="an earlier JSON; a significant slow-down is an error")
@@ -46,6 +47,8 @@ def run(options):
     from tritonnet.bench.peers import Unable
 
     old = _earlier(options.compare)
+    if options.out and not options.list:
+        _folder(options.out)
     device = _device(options.device)
     chosen = programs(options.cases, device is not None, options.dtype, options.tiny)
     if not chosen:
@@ -69,7 +72,7 @@ def run(options):
 
 def _report(options, device, chosen, peers, missing, old=None) -> dict:
     """Run everything, telling of each. old: what it will be compared with."""
-    from tritonnet.bench.comparison import comparable
+    from tritonnet.bench.comparison import another_machine, comparable
     from tritonnet.bench.report import line
     from tritonnet.bench.runner import row_of
     from tritonnet.kernels.lab import provenance
@@ -79,6 +82,8 @@ def _report(options, device, chosen, peers, missing, old=None) -> dict:
     about |= {"threads": options.threads if device is None else None}
     if old and (why := comparable(old["about"], about)):
         raise UsageError(f"--compare: {why}")
+    if old and (other := another_machine(old["about"], about)):
+        print(f"warning: --compare: {other}: only ratios to peers that both have can be compared", file=sys.stderr)
     where = about.get("device") or f"{about['processor']}, {options.threads} threads"
     print(f"{where}, {about['date']}: {', '.join(p.name for p in peers)}; microseconds, and ours / theirs")
     for text in missing:
@@ -141,10 +146,12 @@ def _earlier(path):
 
 def _compare(old, report) -> bool:
     """Print what changed; whether something regressed."""
-    from tritonnet.bench.comparison import LEVEL, changes
+    from tritonnet.bench.comparison import LEAST_SAMPLES, LEVEL, changes
 
     found = changes(old, report)
-    print(f"\ncompared with {old['about'].get('date')}: {len(found)} cases")
+    print(f"\ncompared with {old['about'].get('date')}: {len(found)} of {len(report['rows'])} cases")
+    if not found:
+        raise UsageError(f"--compare: nothing could be compared: no case has {LEAST_SAMPLES} samples in both reports")
     for change in found:
         if change.regressed or abs(change.change) > 0.05:
             verdict = "REGRESSED" if change.regressed else "faster" if change.p > 1 - LEVEL else "within the noise"

@@ -59,9 +59,10 @@ def _listed(options):
 
 
 def _inspected(options):
-    from tritonnet.cli import UsageError
+    from tritonnet.cli import UsageError, output_file
     from tritonnet.kernels.lab import Comparison, inspect
 
+    output_file("--html", options.html)
     config = configured(options.config)
     archs = [name for item in options.arch for name in item.split(",") if name]
 

@@ -8,7 +8,7 @@ import runpy
 import sys
 import traceback
 
-from tritonnet.cli import UsageError
+from tritonnet.cli import UsageError, output_file
 from tritonnet.cli.train import MODELS, positive
 
 SUMMARY = "where the time of a program goes"
@@ -47,10 +47,7 @@ def run(options):
     if (options.script is None) == (options.model is None):
         raise UsageError("expected a SCRIPT or --model" if options.script is None else
                          f"--model {options.model} and the script {options.script}: expected one of them")
-    for name in ("html", "trace"):
-        path = getattr(options, name)
-        if path:
-            setattr(options, name, _writable(f"--{name} {path}", os.path.abspath(path)))  # the program may go elsewhere
+    options.html, options.trace = output_file("--html", options.html), output_file("--trace", options.trace)
     from tritonnet.profiler import profile
 
     if options.script is None:
@@ -69,18 +66,6 @@ def run(options):
             code = _run_script(options.script, options.arguments)
     _tell(prof, options)
     return code
-
-
-def _writable(what, path):
-    """The same path; UsageError where no file can be written there, before the program has run for nothing."""
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise UsageError(f"{what}: there is no folder {folder}")
-    if os.path.isdir(path):
-        raise UsageError(f"{what} is a folder: expected a file")
-    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise UsageError(f"{what} cannot be written")
-    return path
 
 
 def _steps(options):

@@ -34,6 +34,9 @@ class Training:
         self.train_data = source.load(True, shifted, settings["limit"])
         self.test_data = source.load(False, transforms.Compose(to_tensor), settings["limit"])
         self.batch_size = min(settings["batch_size"], len(self.train_data))
+        if self.batch_size == 1 and settings["model"] == "cnn":
+            raise ValueError("batches of 1 image: the batch norm of the network cnn needs 2 at least (--batch-size, "
+                             "--limit); the other networks have none (--model)")
         self.train_loader = DataLoader(self.train_data, self.batch_size, shuffle=True, drop_last=True)
         self.test_loader = DataLoader(self.test_data, TEST_BATCH)
         self.steps = len(self.train_loader)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from tritonnet.cli import UsageError
+from tritonnet.cli import UsageError, output_file
 from tritonnet.cli.train import positive
 
 SUMMARY = "find the fastest configuration of a kernel"
@@ -54,7 +54,7 @@ def run(options):
         if options.file:
             raise UsageError(f"unexpected argument {options.file}")
         return _tune(options)
-    except (Unknown, DeviceError) as error:
+    except (Unknown, DeviceError, OSError) as error:
         raise UsageError(str(error)) from None
 
 
@@ -62,10 +62,8 @@ def _tune(options):
     from tritonnet.kernels.lab.search import COMPILED, tune
 
     config = _config(options.config)
-    for path in (options.picture, options.json):
-        folder = os.path.dirname(os.path.abspath(path)) if path else None
-        if folder and not os.path.isdir(folder):
-            raise UsageError(f"{path}: there is no folder {folder}")
+    output_file("--picture", options.picture)
+    output_file("--json", options.json)
     found = tune(options.kernel, options.shapes, options.dtype, arch=options.arch, config=config,
                  compiled=options.candidates or COMPILED, progress=_progress())
     if sys.stderr.isatty():

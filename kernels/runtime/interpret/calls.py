@@ -87,6 +87,9 @@ def _grid(name, grid, arguments) -> tuple[int, int, int]:
 
 def _array(name, argument, value) -> np.ndarray:
     """An array that kernels know the element type of."""
+    if isinstance(value, (tuple, list)) and any(isinstance(x, np.ndarray) for x in value):
+        raise TypeError(f"kernel {name}: {argument} is a {type(value).__name__} of arrays; interpret takes each as an "
+                        f"argument of its own")
     if not isinstance(value, np.ndarray):
         raise TypeError(f"kernel {name}: {argument} is a {type(value).__name__}; interpret takes NumPy arrays "
                         f"({'x.numpy()' if hasattr(value, 'numpy') else 'np.asarray(x)'}), numbers and None")

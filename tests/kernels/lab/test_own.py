@@ -86,6 +86,7 @@ def test_an_autotuned_kernel_brings_its_space(place):
 @pytest.mark.parametrize("signature, config, told", [
     (None, {}, r"values for BLOCK \(--config BLOCK=…\) and the types of x, y, n .*3 of them, 0 given"),
     ("*fp32,*fp32", {"BLOCK": 1}, "the types of x, y, n .*2 given"),
+    ("(*fp32,*fp32),i32", {"BLOCK": 1}, "has a tuple; kernels are compiled from types of single parameters"),
     ("*float,*fp32,i32", {"BLOCK": 1}, r"type '\*float' of x: expected a pointer"),
     ("*fp32,*fp32,i32", {"BLOK": 1}, "no BLOK to configure: it has BLOCK, num_warps, num_stages"),
 ])

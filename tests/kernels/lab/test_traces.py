@@ -154,6 +154,7 @@ def test_errors_carry_the_trace():
     (lambda x: kernels.interpret(K.add, (1.5,), x, x, x, 4, BLOCK=4), ValueError, "one to three ints"),
     (lambda x: kernels.interpret(K.add, (-1,), x, x, x, 4, BLOCK=4), ValueError, "none negative"),
     (lambda x: kernels.interpret(K.add, (1,), x, [1.0], x, 4, BLOCK=4), TypeError, "y_ptr is a list"),
+    (lambda x: kernels.interpret(K.add, (1,), x, (x, x), x, 4, BLOCK=4), TypeError, "y_ptr is a tuple of arrays"),
     (lambda x: kernels.interpret(K.add, (1,), x, x.astype("c8"), x, 4, BLOCK=4), TypeError, "complex64"),
     (lambda x: kernels.interpret(K.add, (1,), x, x, x, 2**40, BLOCK=4), OverflowError, "n = 1099511627776"),
     (lambda x: kernels.interpret(K.add, (1,), x, x, x, 4, BLOCK=4, races="maybe"), ValueError, "same-value-ok"),

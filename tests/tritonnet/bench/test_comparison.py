@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tritonnet.bench.comparison import LEVEL, changes, checked, comparable, slower
+from tritonnet.bench.comparison import LEVEL, another_machine, changes, checked, comparable, slower
 from tritonnet.bench.report import figure, folder_of, line, markdown, picture, write
 
 RNG = np.random.default_rng(0)
@@ -43,6 +43,17 @@ def test_only_what_both_have_is_compared():
     assert "device differs: 'A' then, 'B' now" in comparable(*(report(1, device=d)["about"] for d in "AB"))
     assert comparable(report(1)["about"], report(2)["about"]) == ""
     assert changes(report(1, n=2), report(2, n=2)) == [], "two samples say nothing"
+
+
+def test_times_of_another_processor_are_not_compared_and_ratios_are():
+    then, now = (report(100, peer_us=50, device=None) for _ in range(2))
+    then["about"]["processor"] = "an older one"
+    assert "'an older one' then, 'cpu' now" in another_machine(then["about"], now["about"])
+    assert [c.what for c in changes(then, now)] == ["ours / torch"]
+    for row in now["rows"]:
+        del row["peers"]["torch"]
+    assert changes(then, now) == []
+    assert another_machine(then["about"] | {"device": "GPU"}, now["about"] | {"device": "GPU"}) == ""
 
 
 def test_many_cases_fail_no_more_often_than_one():

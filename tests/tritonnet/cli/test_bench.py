@@ -27,6 +27,26 @@ def test_a_run_with_files_and_its_comparison(tmp_path, capsys):
     assert "threads differs: 7 then, 2 now" in capsys.readouterr().err
 
 
+def test_a_comparison_of_nothing_is_no_success(tmp_path, capsys):
+    few = [*TINY[:3], "--rounds", "2", *TINY[5:]]
+    assert main(["bench", "bias", *few, "--out", str(tmp_path)]) == 0
+    file, = tmp_path.glob("*.json")
+    assert main(["bench", "bias", *few, "--compare", str(file)]) == 2
+    assert "no case has 5 samples in both reports" in capsys.readouterr().err
+    report = json.loads(file.read_text())
+    report["about"]["processor"] = "another"
+    file.write_text(json.dumps(report))
+    main(["bench", "bias", *few, "--compare", str(file)])
+    assert "warning: --compare: processor 'another' then" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_told_first(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["bench", "bias", *TINY, "--out", str(tmp_path / "file")]) == 2
+    told = capsys.readouterr()
+    assert "--out" in told.err and not told.out
+
+
 def test_list(capsys):
     assert main(["bench", "--list", "conv", "--device", "cpu"]) == 0
     out = capsys.readouterr().out

@@ -2,6 +2,9 @@
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -68,12 +71,28 @@ def test_a_kernel_of_ones_own(capsys, tmp_path):
     (["matmul", "--config", "BLOK=3"], "no BLOK in its configuration"),
     (["matmul", "--config", "128"], "'128' is no value of a configuration"),
     (["nowhere.py:f"], "cannot be imported"),
+    (["matmul", "--html", "/no/such/p.html"], "--html /no/such/p.html: there is no folder /no/such"),
+    (["matmul", "--html", "/tmp"], "--html /tmp is a folder"),
+    (["softmax", "--config", "num_warps=64"], "num_warps=64: a block has at most 1024 threads, 32 warps"),
     *((["matmul", "--config", f"num_warps=4,{wrong}"], f"matmul: {wrong} cannot be: a configuration has positive num")
       for wrong in ("BLOCK_M=0", "BLOCK_M=-16", "BLOCK_M=wide", "BLOCK_M=0.5")),
 ])
 def test_errors(capsys, arguments, told):
     assert main(["inspect", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+@needs_triton
+def test_what_does_not_compile_is_told_with_its_line(capsys):
+    assert main(["inspect", "softmax", "--config", "BLOCK=1000"]) == 2
+    said = capsys.readouterr().err
+    assert "power of 2" in said and " in: " in said and "tl.arange(0, BLOCK)" in said
+
+
+def test_a_terminal_of_few_letters_shows_the_others_as_numbers():
+    run = subprocess.run([sys.executable, "-m", "tritonnet", "inspect", "--help"], capture_output=True, text=True,
+                         env=os.environ | {"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": os.getcwd()})
+    assert run.returncode == 0 and "\\u2026" in run.stdout, run.stderr
 
 
 @needs_triton

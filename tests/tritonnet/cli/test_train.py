@@ -112,6 +112,7 @@ def test_the_default_network_trains_on_a_simulated_device(tmp_path, simulated):
     (["--lr", "-1"], "expected a positive number, got '-1'"),
     (["--lr", "nan"], "expected a positive number"),
     (["--batch-size", "x"], "expected a positive integer"),
+    (["--batch-size", "1"], "batches of 1 image: the batch norm of the network cnn needs 2"),
     (["--model", "resnet"], "invalid choice: 'resnet'"),
     (["--optimizer", "lion"], "invalid choice: 'lion'"),
     (["--seed", "x"], "invalid int value"),

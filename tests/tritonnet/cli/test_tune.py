@@ -97,14 +97,16 @@ def test_figures_that_are_none_are_left_out(cache, capsys, wrong):
     (["merge", "nowhere.json"], "no such file"), (["matmul", "extra"], "unexpected argument extra"),
     (["matmull"], "no kernel 'matmull'; close: matmul"), (["softmax", "--shapes", "3x"], "is no shape"),
     (["softmax", "--config", "BLOCK"], "is not NAME=NUMBER"), (["softmax", "--arch", "sm_12"], "sm_90"),
-    (["softmax", "--picture", "/no/such/p.png"], "there is no folder"), (["add"], "nothing to tune"),
+    (["softmax", "--picture", "/no/such/p.png"], "there is no folder"), (["softmax", "--json", "/tmp"], "is a folder"),
+    (["add"], "nothing to tune"),
 ])
 def test_what_cannot_be_done(cache, arguments, message, capsys):
     assert main(["tune", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"format": 1, "device": "", "kernels": {}}', "\x00\xff"])
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 1, "device": null, "kernels": {"k": {}}}',
+                                  '{"format": 1, "device": "", "kernels": {}}', "\x00\xff"])
 def test_a_spoilt_table_is_not_merged(cache, capsys, text):
     (cache / "bad.json").write_text(text)
     assert main(["tune", "merge", str(cache / "bad.json")]) == 2
