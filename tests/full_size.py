@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.autograd.ops.attention import Attention
-from tritonnet.autograd.ops.conv import Conv2d, ConvRelu2d, Fold, Unfold
+from tritonnet.autograd.ops.conv import Conv2d, ConvRelu2d, ConvReluPool2d, Fold, Unfold
 from tritonnet.autograd.ops.elementwise import Add, Gelu, Mul, Prelu, Relu
 from tritonnet.autograd.ops.index import Embedding, Gather, IndexSelect, ScatterAdd, Sort
 from tritonnet.autograd.ops.loss import BceWithLogits, CrossEntropy, MseLoss
@@ -62,6 +62,13 @@ def full_size():
     yield ConvRelu2d, lambda f, i: (f(32, 64, 56, 56), f(64, 64, 3, 3), f(64), (1, 1), (1, 1))  # ResNet
     yield ConvRelu2d, lambda f, i: (f(32, 3, 224, 224), f(64, 3, 7, 7), f(64), (2, 2), (3, 3))
     yield ConvRelu2d, lambda f, i: (f(32, 96, 56, 56), f(96, 1, 3, 3), f(96), (1, 1), (1, 1), (1, 1), 96)
+    yield ConvReluPool2d, lambda f, i: (f(64, 1, 28, 28), f(32, 1, 3, 3), f(32))  # with pooling: MNIST …
+    yield ConvReluPool2d, lambda f, i: (f(64, 32, 26, 26), f(64, 32, 3, 3), f(64))
+    yield ConvReluPool2d, lambda f, i: (f(64, 1, 28, 28), f(10, 1, 5, 5), f(10))  # … and a smaller network for it
+    yield ConvReluPool2d, lambda f, i: (f(64, 10, 12, 12), f(20, 10, 5, 5), f(20))
+    yield ConvReluPool2d, lambda f, i: (f(64, 3, 32, 32), f(6, 3, 5, 5), f(6))  # PyTorch's CIFAR tutorial
+    yield ConvReluPool2d, lambda f, i: (f(32, 3, 224, 224), f(64, 3, 3, 3), f(64), (1, 1), (1, 1))  # VGG
+    yield ConvReluPool2d, lambda f, i: (f(32, 128, 56, 56), f(256, 128, 3, 3), f(256), (1, 1), (1, 1))
     yield Softmax, lambda f, i: (f(8, 12, 1024, 1024),)
     yield LogSoftmax, lambda f, i: (f(8192, 50257),)  # longer than a program's registers
     yield Softmax, lambda f, i: (f(4096, 4096), 0)  # down the columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 
@@ -101,11 +102,11 @@ def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, 
         return lambda x, w, bias: make()
     lay_x = layout(device, x_shape, x_strides, dtype, LAST)
     lay_w = layout(device, w_shape, w_strides, dtype, weight_order(w_shape, groups))
-    sizes = dict(P=P, Q=Q, O=O, R=R, S=S, **_window(stride, padding, dilation), ACTIVATION=activation,
+    sizes = dict(P=P, Q=Q, O=O, R=R, S=S, **window(stride, padding, dilation), ACTIVATION=activation,
                  ACC=accumulator(dtype))
     numbers = (N,)
     if tiles.few_channels(w_shape, groups):
-        lay_x, numbers = _as_it_lies, (N, H, W, *x_strides)
+        lay_x, numbers = as_it_lies, (N, H, W, *x_strides)
         if tiles.direct(w_shape):
             config = tuning.chosen(conv2d_direct_kernel, device, dtype, pixels, O, K * R * S)
             config = config or tiles.direct_tiles(device, pixels, O)
@@ -152,7 +153,7 @@ def input_gradient_plan(device, dy_shape, dy_strides, w_shape, w_strides, x_shap
         config = config or tiles.depthwise_tiles(device, dtype, pixels, C, O // C)
         grid = (-(-pixels // config["BLOCK_M"]), -(-C // config["BLOCK_C"]))
         variant = depthwise_input_kernel.variant(
-            device, H=H, W=W, P=P, Q=Q, C=C, MULTIPLE=O // C, R=R, S=S, **_window(stride, padding, dilation),
+            device, H=H, W=W, P=P, Q=Q, C=C, MULTIPLE=O // C, R=R, S=S, **window(stride, padding, dilation),
             ACC=accumulator(dtype), **config)
 
         def run_depthwise(dy, w):
@@ -198,9 +199,9 @@ def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_sha
                          groups, with_bias, precision):
     """run(dy, x) -> (dw, db): parts of the sum over pixels, then their sum."""
     (N, _, H, W), (O, C, R, S), (P, Q) = x_shape, w_shape, dy_shape[2:]
-    weights, pixels, acc = O * C * R * S, N * P * Q, accumulator(dtype)
+    pixels, acc = N * P * Q, accumulator(dtype)
     lay_dy, lay_x = (layout(device, s, t, dtype, LAST) for s, t in ((dy_shape, dy_strides), (x_shape, x_strides)))
-    sizes = dict(P=P, Q=Q, R=R, S=S, **_window(stride, padding, dilation), ACC=acc)
+    sizes = dict(P=P, Q=Q, R=R, S=S, **window(stride, padding, dilation), ACC=acc)
     numbers = (N,)
     if tiles.few_channels(w_shape, groups):
         kernel = conv2d_direct_weight_kernel
@@ -209,7 +210,7 @@ def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_sha
         config = config or tiles.direct_weight_tiles(device, dtype, O, taps)
         programs = (-(-O // config["BLOCK_O"]), -(-(C * R * S + 1) // taps))
         splits = tiles.splits(device, pixels, config["BLOCK_M"], programs[0] * programs[1])
-        lay_x, numbers, grid = _as_it_lies, (N, H, W, *x_strides), (splits, *programs)
+        lay_x, numbers, grid = as_it_lies, (N, H, W, *x_strides), (splits, *programs)
         sizes |= dict(C=C, O=O, TAPS=taps, PRECISION=precision)
     elif tiles.depthwise(w_shape, groups):
         kernel = depthwise_weight_kernel
@@ -228,27 +229,41 @@ def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_sha
         sizes |= dict(H=H, W=W, C=C, O=o, GROUPS=groups, PRECISION=precision)
     variant = kernel.variant(device, **sizes, **config)
 
-    n = weights + O
-    make_dw, make_db = fresh(device, w_shape, dtype), fresh(device, (O,), dtype) if with_bias else _nothing
-    make_parts, block = fresh(device, (splits, n), acc), 4096 if device.simulated else 64
-    add = sum_parts_kernel.variant(device, ACC=acc, ROWS=min(16, next_power_of_2(splits)), BLOCK=block)
-    add_grid = (-(-n // block),)
+    make_parts, add = partial(device, w_shape, dtype, splits, with_bias)
 
     def run(dy, x):
-        dw, db, parts = make_dw(), make_db(), make_parts()
+        parts = make_parts()
         variant(grid, lay_x(x), lay_dy(dy), parts, *numbers)
-        add(add_grid, parts, dw, db, n, weights, splits)
-        return dw, db
+        return add(parts)
 
     return run
 
 
-def _window(stride, padding, dilation):
+def partial(device, w_shape, dtype, splits, with_bias):
+    """(make, add): fresh memory for so many partial sums of dw and db, and add(parts) -> (dw, db)."""
+    O, acc = w_shape[0], accumulator(dtype)
+    weights = math.prod(w_shape)
+    n, block = weights + O, 4096 if device.simulated else 64
+    make_dw, make_db = fresh(device, w_shape, dtype), fresh(device, (O,), dtype) if with_bias else _nothing
+    variant = sum_parts_kernel.variant(device, ACC=acc, ROWS=min(16, next_power_of_2(splits)), BLOCK=block)
+    grid = (-(-n // block),)
+
+    def add(parts):
+        dw, db = make_dw(), make_db()
+        variant(grid, parts, dw, db, n, weights, splits)
+        return dw, db
+
+    return fresh(device, (splits, n), acc), add
+
+
+def window(stride, padding, dilation) -> dict:
+    """The constexprs of a window."""
     names = ("SH", "SW"), ("PH", "PW"), ("DH", "DW")
     return {name: v for pair, values in zip(names, (stride, padding, dilation)) for name, v in zip(pair, values)}
 
 
-def _as_it_lies(x):
+def as_it_lies(x):
+    """For what a kernel reads with its strides."""
     return x
 
 

@@ -160,7 +160,7 @@ def dtype_named(name) -> np.dtype:
 
 def every_subject() -> dict[str, Subject]:
     """Every named operation of the library."""
-    from tritonnet.kernels.lab import library  # noqa: F401  (declares them)
+    from tritonnet.kernels.lab import library, library_fused  # noqa: F401  (declare them)
 
     return _declared
 

@@ -1,0 +1,35 @@
+"""Convolutions with what follows them, as subjects of the lab. Not PyTorch's names: it has no such operations."""
+
+from __future__ import annotations
+
+from tritonnet.kernels.conv.pooled import conv2d_pool, conv2d_pool_backward
+from tritonnet.kernels.lab.library import FIRST, SECOND, WITH_DOUBLE, _conv, _images
+from tritonnet.kernels.lab.subjects import declare
+
+
+def _without_groups(dims):
+    return {name: size for name, size in dims.items() if name != "groups"}
+
+
+def _pooled(make, **dims):
+    """2 x 2 max-pooling of relu of a convolution of x (N, C, H, W), channels last in memory, with w and a bias"""
+    return _conv(make, groups=1, **dims)
+
+
+def _first_result(*arguments):
+    return conv2d_pool(*arguments)[0]
+
+
+def _backward(dy, x, w, b, *geometry):
+    return conv2d_pool_backward(dy, conv2d_pool(x, w, b, *geometry)[1], x, w, *geometry)
+
+
+def _pooled_backward(make, N, C, H, W, O, R, S, stride, padding):
+    """the forward, then gradients of input, weights and bias"""
+    I, J = (((n + 2 * padding - k) // stride + 1) // 2 for n, k in ((H, R), (W, S)))
+    return _images(make, N, O, I, J), *_conv(make, N, C, H, W, O, R, S, stride, padding, 1)
+
+
+for _name, _dims in (("conv2d_pool", SECOND), ("conv2d_pool_first", FIRST)):
+    declare(_name, _first_result, WITH_DOUBLE, **_without_groups(_dims))(_pooled)
+    declare(f"{_name}_backward", _backward, WITH_DOUBLE, **_without_groups(_dims))(_pooled_backward)
