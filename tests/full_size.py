@@ -67,8 +67,8 @@ def full_size():
     yield ConvReluPool2d, lambda f, i: (f(64, 1, 28, 28), f(10, 1, 5, 5), f(10))  # … and a smaller network for it
     yield ConvReluPool2d, lambda f, i: (f(64, 10, 12, 12), f(20, 10, 5, 5), f(20))
     yield ConvReluPool2d, lambda f, i: (f(64, 3, 32, 32), f(6, 3, 5, 5), f(6))  # PyTorch's CIFAR tutorial
-    yield ConvReluPool2d, lambda f, i: (f(32, 3, 224, 224), f(64, 3, 3, 3), f(64), (1, 1), (1, 1))  # VGG
-    yield ConvReluPool2d, lambda f, i: (f(32, 128, 56, 56), f(256, 128, 3, 3), f(256), (1, 1), (1, 1))
+    yield ConvReluPool2d, lambda f, i: (f(8, 3, 224, 224), f(64, 3, 3, 3), f(64), (1, 1), (1, 1))  # VGG
+    yield ConvReluPool2d, lambda f, i: (f(8, 128, 56, 56), f(256, 128, 3, 3), f(256), (1, 1), (1, 1))
     yield Softmax, lambda f, i: (f(8, 12, 1024, 1024),)
     yield LogSoftmax, lambda f, i: (f(8192, 50257),)  # longer than a program's registers
     yield Softmax, lambda f, i: (f(4096, 4096), 0)  # down the columns
