@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tritonnet.autograd.autocast import WIDEST, listed
-from tritonnet.autograd.ops.conv import Conv1d, Conv2d, ConvReluPool2d, ConvTranspose2d, Fold, Unfold
+from tritonnet.autograd.ops.conv import Conv1d, Conv2d, ConvTranspose2d, Fold, Unfold
 from tritonnet.autograd.ops.matmul import Linear, MatMul
 from tritonnet.autograd.ops.shape import Pad
 
@@ -53,14 +53,6 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     padding: a number, a pair, "valid" or "same" (stride 1 only).  Returns (N, out, H', W').
     """
     return _conv(Conv2d, 2, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv_relu_pool2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """max_pool2d(relu(conv2d(…)), 2) as one operation, whose backward keeps a byte per result: arguments as `conv2d`'s.
-
-    Not PyTorch's.  Returns (N, out, H' // 2, W' // 2).  The kernels have not run on a GPU yet.
-    """
-    return _conv(ConvReluPool2d, 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _conv(op, ndim, input, weight, bias, stride, padding, dilation, groups):
