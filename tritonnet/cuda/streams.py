@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from tritonnet.cuda import _chosen
+from tritonnet.cuda.memory import chosen
 from tritonnet.kernels import runtime
 
 
@@ -46,7 +46,7 @@ class Stream:
     """Work that the GPU does in order."""
 
     def __init__(self, device=None, priority=0, inner=None):
-        self.inner = _chosen(device).new_stream() if inner is None else inner
+        self.inner = chosen(device).new_stream() if inner is None else inner
 
     def synchronize(self):
         """Wait for everything queued so far."""
@@ -75,7 +75,7 @@ class Stream:
 
 def current_stream(device=None) -> Stream:
     """The stream that this thread's work goes to."""
-    return Stream(inner=_chosen(device).stream)
+    return Stream(inner=chosen(device).stream)
 
 
 @contextlib.contextmanager
