@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import fill
 from tritonnet.kernels.attention.backward import attention_dkdv_kernel, attention_dq_kernel
@@ -65,6 +67,18 @@ def _common(device, q, k, v, mask, causal, p, precision, *others):
     return (B, H, L, S), mask_strides, constants
 
 
+def gap(shape, strides, count):
+    """How far apart so many arrays of these strides lie where together they fill memory densely; None: they cannot."""
+    step, found = 1, None
+    for stride, n in sorted((s, n) for s, n in zip(strides, shape) if n != 1):
+        if stride != step and found is None:
+            found, step = step, step * count
+        if stride != step:
+            return None
+        step *= n
+    return step if found is None else found
+
+
 @planned
 def forward_plan(device, q, k, v, mask, causal, scale, p, precision):
     """run(q, k, v, mask, place) -> (o, lse)."""
@@ -114,16 +128,25 @@ def backward_plan(device, do, q, k, v, mask, o, causal, scale, p, keys, precisio
     dkdv_grid = (B * heads * -(-S // configs[1]["BLOCK_N"]),)
     limit, factor = threshold(p), scale_of(p)
     start = B, H, L, S, scale
+    apart = gap(q[0], q[1], 3) if keys and q[:2] == k[:2] == v[:2] else None
+    make_all, step = fresh(device, (3 * math.prod(q[0]),), dtype), None if apart is None else apart * dtype.itemsize
 
     def run(do, q, k, v, mask, o, lse, place):
-        dq, delta, dk, dv = make_dq(), make_delta(), None, None
+        delta, dk, dv = make_delta(), None, None
+        together = q.owner is k.owner is v.owner and k.ptr - q.ptr == v.ptr - k.ptr == step
+        if together:  # pieces of one array: so are their gradients, and nobody has to put these together
+            whole = make_all()
+            dq, dk, dv = (whole.view(a.shape, a.strides, i * apart) for i, a in enumerate((q, k, v)))
+        else:
+            dq = make_dq()
         state, offset = place or (None, 0)
         drawn = state, offset, limit, factor
         inputs = q.strides, k.strides, v.strides
         dq_variant(dq_grid, q, k, v, mask, o, do, lse, dq, delta, *start, *drawn,
                    *_known(*inputs, o.strides, do.strides, dq.strides, mask_strides))
         if keys:
-            dk, dv = make_dk(), make_dv()
+            if not together:
+                dk, dv = make_dk(), make_dv()
             dkdv_variant(dkdv_grid, q, k, v, mask, do, lse, delta, dk, dv, *start, *drawn,
                          *_known(*inputs, do.strides, dk.strides, dv.strides, mask_strides))
         return dq, dk, dv

@@ -73,7 +73,9 @@ def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants, dtype):
     samples, groups, cols = x.shape
     acc, elements = accumulator(x.dtype), groups * cols // span
     dx = empty(x.shape, x.dtype, x) if wants[0] else None
-    sums = full((2, elements), 0, dtype, x) if wants[1] or wants[2] else None
+    sums = None
+    if wants[1] or wants[2]:  # the kernel writes all of it, where there is anything to sum
+        sums = empty((2, elements), dtype, x) if x.size else full((2, elements), 0, dtype, x)
     if x.size:
         tile, each = _backward_tile(x)
         programs = -(-samples // each)

@@ -108,7 +108,7 @@ def reduce_plan(device, shape, strides, source, axes, keepdims, kind, dtype, sca
     make, size = fresh(device, result, dtype), math.prod(result)
     if not size:
         return lambda x, center: make()
-    walk = walk_over(shape, strides, axes)
+    walk = walk_over(shape, strides, sorted(axes, key=lambda a: -abs(strides[a])))  # in any order: the memory's
     if walk is None:
         last = tuple(range(len(shape) - len(axes), len(shape)))
         return lambda x, center: reduce(columns_last(x, axes), last, False, kind, dtype, scale, center).reshape(result)

@@ -1,5 +1,9 @@
 """A caching memory pool over a driver: size classes, reuse in stream order, recovery from out of memory, arenas.
 
+Of free blocks of a size the one at the lowest address is handed out. So which one depends only on which are free, not
+on the order they came back in, and every array of a training step comes to lie where it lay in the step before: tables
+of addresses stay true.
+
 A block given back may be handed out again at once, although launches that use it may still be queued: all work is
 on one stream, so the next user's launches come after them. What another stream used is marked (`Allocation.used_on`)
 and waits for that stream's event.
@@ -14,6 +18,7 @@ import collections
 import functools
 import gc
 import threading
+from heapq import heappop, heappush
 
 from tritonnet.kernels.runtime.errors import OutOfMemoryError
 
@@ -59,7 +64,7 @@ class Arena:
     """Blocks ready for use: the pool's own, or those of one graph, which nobody else may write to."""
 
     def __init__(self):
-        self.free = collections.defaultdict(list)  # size -> addresses
+        self.free = collections.defaultdict(list)  # size -> addresses, a heap
         self.kept = []  # (size, address): given back during capture, but the graph may read what others put there
         self.afterwards = []  # calls to make when the capture has ended: uploads that what was captured will read
         self.closed = False
@@ -92,7 +97,7 @@ class Pool:
             ptr = None
             if not self.own_blocks or self.capturing:
                 ready = (not fresh and arena.free[size]) or self.shared.free[size]
-                ptr = ready.pop() if ready else None
+                ptr = heappop(ready) if ready else None
             if ptr is None:
                 ptr = self._from_driver(size, name)
             self.used += size
@@ -140,7 +145,7 @@ class Pool:
             self.reserved -= size
             self.driver.free(ptr)
         else:
-            (self.shared if arena.closed else arena).free[size].append(ptr)
+            heappush((self.shared if arena.closed else arena).free[size], ptr)
 
     def _settle(self, wait=False):
         """Take in what other streams have finished with."""
@@ -179,7 +184,7 @@ class Pool:
             arena.closed = True
             blocks = arena.kept + [(size, ptr) for size, ready in arena.free.items() for ptr in ready]
             for size, ptr in blocks:
-                self.shared.free[size].append(ptr)
+                heappush(self.shared.free[size], ptr)
             arena.kept, arena.free = [], collections.defaultdict(list)
             if self.own_blocks and not self.capturing:
                 self.release_cached()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tritonnet
+from tritonnet.kernels import runtime
 
 ATTENTION = [
     "nn.MultiheadAttention(8, 2) | x, k, v", "nn.MultiheadAttention(8, 2) | x, k, v, need_weights=False",
@@ -187,3 +188,30 @@ def test_second_derivatives_on_a_device_drop_the_same_weights(simulated):
         rng.same_stream_everywhere(before)
     for host, device in zip(*found):
         np.testing.assert_allclose(device, host, rtol=1e-3, atol=1e-4)
+
+
+def test_gradients_of_pieces_of_one_array_lie_side_by_side():
+    """q, k and v cut from one projection, along its last, a middle and its first axis: their gradients need no copy."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((2, 4, 5, 8)).astype(np.float32)
+    ways = {
+        "last": ((2, 5, 96), lambda x: [p.reshape(2, 5, 4, 8).transpose(1, 2) for p in x.chunk(3, -1)]),
+        "middle": ((2, 5, 3, 4, 8), lambda x: [p.transpose(1, 2) for p in x.unbind(2)]),
+        "first": ((3, 2, 4, 5, 8), lambda x: x.unbind(0)),
+        "twice": ((2, 5, 64), lambda x: [p.reshape(2, 5, 4, 8).transpose(1, 2) for i in (0, 1, 0)
+                                         for p in [x.chunk(2, -1)[i]]]),
+    }
+    for name, (shape, cut) in ways.items():
+        values = rng.standard_normal(shape).astype(np.float32)
+
+        def gradient(place, values=values, cut=cut):
+            x = tritonnet.from_numpy(values).to(place).requires_grad_()
+            y = tritonnet.nn.functional.scaled_dot_product_attention(*cut(x * 1))
+            (y * tritonnet.from_numpy(weights).to(place)).sum().backward()
+            return x.grad.cpu().numpy()
+
+        expected, seen = gradient("cpu"), []
+        with tritonnet.cuda.simulated(), runtime.watching(lambda launch, seen=seen: seen.append(launch.name)):
+            np.testing.assert_allclose(gradient("cuda"), expected, rtol=1e-4, atol=1e-5, err_msg=name)
+        copies = [k for k in seen if k in ("copy_kernel", "transpose_kernel")]
+        assert bool(copies) == (name == "twice"), (name, copies)

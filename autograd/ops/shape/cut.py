@@ -43,7 +43,7 @@ class Cut(Op):
 
     def backward(ctx, *grads):
         if all([g is not None for g in grads]):  # noqa: C419
-            return kernels.cat(grads, ctx.axis) if ctx.whole else kernels.stack(grads, ctx.axis)
+            return kernels.joined(grads, ctx.axis, new=not ctx.whole)
         like = next(g for g in grads if g is not None)
         dx = zeros(ctx.x_shape, like.dtype, like)
         for g, key in zip(grads, ctx.places):
