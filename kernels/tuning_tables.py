@@ -136,8 +136,8 @@ def _time(entry) -> float:
 
 
 def write(path, table: dict) -> bool:
-    """Write a table whole; False where the folder cannot be written."""
-    return write_whole(path, json.dumps(table, indent=1, sort_keys=True).encode() + b"\n")
+    """Write a table whole, where a link leads; False where the folder cannot be written."""
+    return write_whole(path.resolve(), json.dumps(table, indent=1, sort_keys=True).encode() + b"\n")
 
 
 @contextlib.contextmanager
@@ -147,6 +147,7 @@ def locked(path):
         with contextlib.suppress(ImportError, OSError):  # not a Unix; or a folder where nothing can be written anyway
             import fcntl
 
+            path = path.resolve()  # one lock of a file, whichever link leads there
             path.parent.mkdir(parents=True, exist_ok=True)
             fcntl.flock(stack.enter_context(open(f"{path}.lock", "w")), fcntl.LOCK_EX)
         yield

@@ -65,6 +65,16 @@ def test_a_spoilt_file_is_set_aside_with_a_warning(gpu, tmp_path, text):
     assert tuning.look_up(gemm_kernel, gpu, "float32/x") == CONFIG
 
 
+def test_a_link_stays_a_link(gpu, tmp_path):
+    tuning.store(gemm_kernel, gpu, "float32/x", CONFIG)
+    path = user_file(tmp_path)
+    shared = path.rename(tmp_path / "shared.json")
+    path.symlink_to(shared)
+    tuning.store(gemm_kernel, gpu, "float32/y", CONFIG)
+    assert path.is_symlink() and {*json.loads(shared.read_text())["kernels"]["gemm_kernel"]["entries"]} == {
+        "float32/x", "float32/y"}
+
+
 def test_entries_that_are_no_configurations_are_left_out(gpu, tmp_path):
     tuning.store(gemm_kernel, gpu, "float32/x", CONFIG)
     table = json.loads(user_file(tmp_path).read_text())

@@ -19,6 +19,7 @@ from tritonnet.kernels.lab.device_timing import Replays, calls_for, compared, ea
 from tritonnet.kernels.lab.telemetry import NoTelemetry
 from tritonnet.kernels.lab.timing import sampled
 from tritonnet.kernels.runtime.simulation import DryDriver
+from tritonnet.profiler.work import Ledger
 
 AGAIN = "again"  # the name under which ours is timed a second time
 
@@ -93,9 +94,11 @@ def _measure(row, program, peers, device, telemetry, rounds, seconds, threads, t
 
 
 def _work(program, device, tiny) -> dict:
-    """Launches, flops and bytes of one step, as the kernels declare them; from a device that computes nothing."""
+    """Launches, flops and bytes of one step, as the kernels declare them; from a device that computes nothing.
+
+    device: None for the CPU, which does not sum in parts as a GPU does to keep busy."""
     seen = []
-    with runtime.simulated(driver=DryDriver):
+    with runtime.simulated(driver=Ledger if device is None else DryDriver):
         rng = np.random.default_rng(0)
 
         def make(*shape):

@@ -45,10 +45,12 @@ def add_arguments(parser):
 
 def run(options):
     """Tune, or look after the tables; returns the exit code."""
+    from tritonnet.kernels import tuning
     from tritonnet.kernels.lab.subjects import Unknown
     from tritonnet.kernels.runtime.errors import DeviceError
 
     try:
+        tuning.mode()  # says so where TRITONNET_TUNE is none
         if options.kernel in ACTIONS:
             return {"show": _show, "export": _export, "merge": _merge}[options.kernel](options)
         if options.file:

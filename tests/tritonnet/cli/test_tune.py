@@ -92,6 +92,12 @@ def test_figures_that_are_none_are_left_out(cache, capsys, wrong):
         assert tuning.look_up(softmax_kernel, Gpu, "float32/16x64") is None
 
 
+def test_an_unknown_mode_is_said(cache, monkeypatch):
+    monkeypatch.setenv("TRITONNET_TUNE", "always")
+    with pytest.warns(RuntimeWarning, match="TRITONNET_TUNE=always: expected one of auto, shipped, off"):
+        assert main(["tune", "show"]) == 2
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["show"], "nothing is stored"), (["export"], "expected a FILE"), (["merge"], "expected a FILE"),
     (["merge", "nowhere.json"], "no such file"), (["matmul", "extra"], "unexpected argument extra"),
