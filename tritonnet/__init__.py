@@ -53,6 +53,7 @@ _FUNCTIONAL = {  # also found here, as in PyTorch
     "pixel_shuffle", "pixel_unshuffle", "rms_norm",
 }
 _LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels", "compile": "fusion.compiled",
+         "OutOfMemoryError": "cuda.memory",
          **dict.fromkeys(
     ["autocast", "is_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype", "is_autocast_available",
      "is_autocast_cache_enabled", "clear_autocast_cache"], "amp.autocast_mode")}
