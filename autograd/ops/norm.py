@@ -7,24 +7,28 @@ import math
 import numpy as np
 
 from tritonnet.autograd.function import Op, make
+from tritonnet.autograd.ops.elementwise import BY_DEFINITION
 from tritonnet.autograd.samples import Sample, samples
+from tritonnet.autograd.scalar_op import evaluated
 from tritonnet.kernels import norm as kernels
+from tritonnet.kernels.elementwise import OPERATIONS
 
 
-def save_rows(ctx, x, rows, span, w, b, mean, rstd):
+def save_rows(ctx, x, rows, span, w, b, mean, rstd, activation=None):
     """What `rows_backward` needs."""
-    for array in (rows, mean, rstd, w):
+    for array in (rows, mean, rstd, w, b if activation else None):
         if array is not None:
             ctx.save(array)
+    ctx.activation = activation
     ctx.x, ctx.rows, ctx.span, ctx.statistics, ctx.w, ctx.b = x, rows, span, (mean, rstd), w, b
 
 
-def rows_backward(ctx, dy):
+def rows_backward(ctx, dy, activation=None):
     """(dx, dw, db) of a norm over rows."""
     w, b = ctx.w, ctx.b
     dx, dw, db = kernels.norm_rows_backward(
         dy.reshape(ctx.rows.shape), ctx.rows, w, *ctx.statistics, ctx.span,
-        (ctx.parents[0] is not None, w is not None, b is not None), None if w is None else w.dtype)
+        (ctx.parents[0] is not None, w is not None, b is not None), None if w is None else w.dtype, b, activation)
     return (None if dx is None else dx.reshape(ctx.x.shape), None if w is None else dw.reshape(w.shape),
             None if b is None else db.reshape(b.shape))
 
@@ -36,6 +40,11 @@ def recorded_backward(x, g, axes, eps, center=True):
     xhat = d * rstd
     dx = g - xhat * (g * xhat).mean(axes, keepdim=True)
     return (dx - g.mean(axes, keepdim=True) if center else dx) * rstd, xhat
+
+
+def through_activation(v, dy, activation):
+    """dy times the derivative of the activation of v, by recorded operations on tensors."""
+    return evaluated(OPERATIONS[activation].gradients["x"], {"x": v, "y": BY_DEFINITION[activation].apply(v), "dy": dy})
 
 
 def of_channels(p, x):
@@ -51,7 +60,7 @@ def channel_sums(x):
 class LayerNorm(Op):
     """(x - mean) / sqrt(var + eps) * weight + bias over the trailing axes, of sizes normalized_shape."""
 
-    def forward(ctx, x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    def forward(ctx, x, normalized_shape, weight=None, bias=None, eps=1e-5, activation=None):
         shape = tuple(normalized_shape)
         before = x.ndim - len(shape)
         if not shape or before < 0 or x.shape[before:] != shape:
@@ -62,17 +71,21 @@ class LayerNorm(Op):
                 raise RuntimeError(f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                                    f"{list(p.shape)} and normalized_shape = {list(shape)}")
         rows = x.reshape(math.prod(x.shape[:before]), 1, math.prod(shape))
-        y, mean, rstd = kernels.norm_rows(rows, weight, bias, eps)
-        save_rows(ctx, x, rows, 1, weight, bias, mean, rstd)
+        y, mean, rstd = kernels.norm_rows(rows, weight, bias, eps, activation=activation)
+        save_rows(ctx, x, rows, 1, weight, bias, mean, rstd, activation)
         ctx.axes, ctx.eps = tuple(range(before, x.ndim)), eps
         return y.reshape(x.shape)
 
     def backward(ctx, dy):
-        dx, dw, db = rows_backward(ctx, dy)
+        dx, dw, db = rows_backward(ctx, dy, ctx.activation)
         return dx, None, dw, db
 
     def differentiable_backward(ctx, dy):
         x, w = ctx.input(0, ctx.x), None if ctx.w is None else ctx.input(2, ctx.w)
+        if ctx.activation is not None:
+            b = None if ctx.b is None else ctx.input(3, ctx.b)
+            shape = [x.array.shape[i] for i in ctx.axes]
+            dy = through_activation(LayerNorm.apply(x, shape, w, b, ctx.eps), dy, ctx.activation)
         dx, xhat = recorded_backward(x, dy if w is None else dy * w, ctx.axes, ctx.eps)
         return dx, None, None if w is None else dy * xhat, dy
 
@@ -137,7 +150,7 @@ class BatchNorm(Op):
     """
 
     def forward(ctx, x, weight=None, bias=None, running_mean=None, running_var=None, training=True, momentum=0.1,
-                eps=1e-5, batches=None):
+                eps=1e-5, batches=None, activation=None):
         if x.ndim < 2:
             raise RuntimeError(f"batch_norm: expected input (N, C, …), got {list(x.shape)}")
         for name, p in (("weight", weight), ("bias", bias), ("running_mean", running_mean),
@@ -147,10 +160,11 @@ class BatchNorm(Op):
         if not x.size:
             raise ValueError(f"batch_norm: expected input with at least one element, got {list(x.shape)}")
         y, mean, rstd = kernels.batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps,
-                                           batches)
-        for array in (x, mean, rstd, weight):
+                                           batches, activation)
+        for array in (x, mean, rstd, weight, bias if activation else None):
             if array is not None:
                 ctx.save(array)
+        ctx.activation = activation
         ctx.x, ctx.w, ctx.b, ctx.statistics, ctx.training, ctx.eps = x, weight, bias, (mean, rstd), training, eps
         return y
 
@@ -158,10 +172,12 @@ class BatchNorm(Op):
         w, b = ctx.w, ctx.b
         return kernels.batch_norm_backward(
             dy, ctx.x, w, *ctx.statistics, ctx.training, (ctx.parents[0] is not None, w is not None, b is not None),
-            None if w is None else w.dtype)
+            None if w is None else w.dtype, b, ctx.activation)
 
     def differentiable_backward(ctx, dy):
         x, w = ctx.input(0, ctx.x), None if ctx.w is None else ctx.input(1, ctx.w)
+        if ctx.activation is not None:
+            dy = through_activation(ctx.before_activation(x, w), dy, ctx.activation)
         g = dy if w is None else dy * of_channels(w, dy)
         if ctx.training:
             dx, xhat = recorded_backward(x, g, (0, *range(2, x.ndim)), ctx.eps)
@@ -170,8 +186,23 @@ class BatchNorm(Op):
             dx, xhat = g * rstd, (x - mean) * rstd
         return dx, None if w is None else channel_sums(dy * xhat), channel_sums(dy)
 
+    def before_activation(ctx, x, w):
+        """What was activated, by recorded operations."""
+        b = None if ctx.b is None else ctx.input(2, ctx.b)
+        if ctx.training:
+            return BatchNorm.apply(x, w, b, None, None, True, 0.0, ctx.eps)
+        mean, rstd = (of_channels(make(p), x) for p in ctx.statistics)
+        v = (x - mean) * rstd
+        v = v if w is None else v * of_channels(w, v)
+        return v if b is None else v + of_channels(b, v)
 
-@samples(LayerNorm, torch=lambda torch, *args: torch.nn.functional.layer_norm(*args))
+
+def _layer_norm(torch, *args, activation=None):
+    y = torch.nn.functional.layer_norm(*args)
+    return y if activation is None else getattr(torch.nn.functional, activation)(y)
+
+
+@samples(LayerNorm, torch=_layer_norm)
 def layer_norm_samples(rand):
     yield Sample(rand(3, 781), (781,), rand(781), rand(781))                  # not a power of two
     yield Sample(rand(2, 3, 5, 4) + 3, (5, 4), rand(5, 4), rand(5, 4), 1e-3)  # two axes, a mean that is not 0
@@ -182,6 +213,11 @@ def layer_norm_samples(rand):
     yield Sample(rand(4, 2, 6)[:, 0], (6,), rand(6), rand(6))                 # rows are dense, with gaps between
     yield Sample(rand(2, 5000), (5000,), rand(5000), rand(5000))              # several blocks
     yield Sample(rand(0, 4), (4,), rand(4), rand(4))
+    for activation in ("relu", "sigmoid", "tanh", "gelu"):
+        yield Sample(rand(6, 20), (20,), rand(20), rand(20), activation=activation)
+    yield Sample(rand(3, 5000), (5000,), rand(5000), rand(5000), activation="gelu")
+    yield Sample(rand(4, 6), (6,), activation="relu")
+    yield Sample(rand(4, 6), (6,), activation="softmax", raises=ValueError)
     yield Sample(rand(2, 4), (3,), raises=RuntimeError)
     yield Sample(rand(2, 4), (4,), rand(3), raises=RuntimeError)
 
@@ -205,9 +241,10 @@ def group_norm_samples(rand):
     yield Sample(rand(2, 5), 2, raises=RuntimeError)
 
 
-def _batch_norm(torch, x, w=None, b=None, mean=None, var=None, training=True, momentum=0.1, eps=1e-5):
+def _batch_norm(torch, x, w=None, b=None, mean=None, var=None, training=True, momentum=0.1, eps=1e-5, activation=None):
     mean, var = (None if p is None else p.to(x.dtype) for p in (mean, var))
-    return torch.nn.functional.batch_norm(x, mean, var, w, b, training, momentum, eps)
+    y = torch.nn.functional.batch_norm(x, mean, var, w, b, training, momentum, eps)
+    return y if activation is None else getattr(torch.nn.functional, activation)(y)
 
 
 @samples(BatchNorm, torch=_batch_norm)
@@ -224,6 +261,11 @@ def batch_norm_samples(rand):
     mean, var = np.array([1, 0, -2]), np.array([1, 4, 2])                     # integers: constants to the tests
     yield Sample(rand(4, 3, 5), rand(3), rand(3), mean, var, False)           # evaluation
     yield Sample(rand(4, 2, 5, 3).transpose(0, 3, 1, 2), None, None, mean, var, False, 0.1, 0.5)
+    for activation in ("relu", "sigmoid", "tanh", "gelu"):
+        yield Sample(rand(4, 3, 5, 7), rand(3), rand(3), activation=activation)
+    yield Sample(rand(4, 5, 7, 3).transpose(0, 3, 1, 2), None, None, mean, var, False, activation="gelu")
+    yield Sample(rand(40, 70), rand(70), rand(70), activation="relu")
     yield Sample(rand(4), raises=RuntimeError)
     yield Sample(rand(4, 3), rand(2), raises=RuntimeError)
+    yield Sample(rand(4, 3), activation="softmax", raises=ValueError)
     yield Sample(rand(0, 3), raises=ValueError)

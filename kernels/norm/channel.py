@@ -6,6 +6,8 @@
     evaluation:  mean and var are the running ones;  dx = w rstd dy
     dw = sum dy xhat,  db = sum dy
 
+With an activation f, y = f(xhat w + b), and dy f' takes the place of dy, xhat w + b being computed again.
+
 x: (N, C) or (N, C, any pixels). On a device channels-last memory is read as it lies, and y has the layout of x.
 Source: Ioffe & Szegedy 2015.
 """
@@ -18,6 +20,7 @@ import numpy as np
 
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.matmul.activation import activate_mirror, check_activation, slope_mirror
 from tritonnet.kernels.norm.channel_kernels import (
     batch_norm_backward_kernel,
     batch_norm_kernel,
@@ -217,7 +220,7 @@ def _plan(x):
     return (-(-rows // each), tiles), each, {"BN": tall, "BC": wide, "BL": long, "num_warps": 4 if planes else 8}
 
 
-def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, eps, batches):
+def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, eps, batches, activation):
     acc, channels = accumulator(x.dtype), x.shape[1]
     x = _laid_out(x)
     y, mean, rstd = _like(x), empty((channels,), acc, x), empty((channels,), acc, x)
@@ -228,11 +231,11 @@ def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, e
         partial = empty((grid[0], 2, channels), acc, x)
         moments_kernel[grid](x, partial, *sizes, each, *strides, ACC=acc, **tile)
     batch_norm_kernel[grid](x, y, w, b, running_mean, running_var, batches, mean, rstd, partial, *sizes, each, *strides,
-                            *_layout(y)[1], momentum, eps, ACC=acc, STEP=32, **tile)
+                            *_layout(y)[1], momentum, eps, ACTIVATION=activation, ACC=acc, STEP=32, **tile)
     return y, mean, rstd
 
 
-def _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants, dtype):
+def _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants, dtype, b, activation):
     acc, channels = accumulator(x.dtype), x.shape[1]
     x = _laid_out(x)
     dy = _laid_out(dy, x)
@@ -243,30 +246,49 @@ def _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants, dtype):
     partial = None
     if training or wants[1] or wants[2]:
         partial = empty((grid[0], 2, channels), acc, x)
-        batch_norm_sums_kernel[grid](dy, x, mean, rstd, partial, *sizes, each, *_layout(dy)[1], *x_strides, ACC=acc,
-                                     **tile)
+        batch_norm_sums_kernel[grid](
+            dy, x, w if activation else None, b if activation else None, mean, rstd, partial, *sizes, each,
+            *_layout(dy)[1], *x_strides, ACTIVATION=activation, ACC=acc, **tile)
     dx_strides = (0, None) if dx is None else _layout(dx)[1]
     batch_norm_backward_kernel[grid if wants[0] else (1, grid[1])](
-        dy, x, w, mean, rstd, partial, dx, dw, db, *sizes, each, grid[0], *_layout(dy)[1], *x_strides, *dx_strides,
-        TRAIN=training, ACC=acc, STEP=32, **tile)
+        dy, x, w, b if activation else None, mean, rstd, partial, dx, dw, db, *sizes, each, grid[0], *_layout(dy)[1],
+        *x_strides, *dx_strides, TRAIN=training, ACTIVATION=activation, ACC=acc, STEP=32, **tile)
     return dx, dw, db
 
 
 def batch_norm(x, w=None, b=None, running_mean=None, running_var=None, training: bool = True, momentum: float = 0.1,
-               eps: float = 1e-5, batches=None):
+               eps: float = 1e-5, batches=None, activation: str | None = None):
     """(y, mean, rstd), the latter two (C,) in the accumulator's type; in training the running arrays change in place.
 
     x: (N, C, …) with at least one element.  w, b, running_mean, running_var: (C,) or None.
     batches: None, or () of integers, to which training adds 1.
+    activation: None, or what is applied to y: relu, sigmoid, tanh or gelu.
     """
+    check_activation(activation)
     args = x, w, b, running_mean, running_var, training, momentum, eps, batches
-    return batch_norm_mirror(*args) if is_host(x) else _batch_norm_device(*args)
+    if not is_host(x):
+        return _batch_norm_device(*args, activation)
+    if activation is None:
+        return batch_norm_mirror(*args)
+    y, mean, rstd = batch_norm_mirror(x.astype(accumulator(x.dtype), copy=False), *args[1:])
+    activate_mirror(y, activation)
+    return y.astype(x.dtype, copy=False), mean, rstd
 
 
-def batch_norm_backward(dy, x, w, mean, rstd, training: bool, wants=(True, True, True), dtype=None):
+def batch_norm_backward(dy, x, w, mean, rstd, training: bool, wants=(True, True, True), dtype=None, b=None,
+                        activation: str | None = None):
     """(dx, dw, db), None for each that `wants` does not ask for; mean and rstd from `batch_norm`.
 
-    dw and db: (C,), of type `dtype` (default: the accumulator's).
+    dw and db: (C,), of type `dtype` (default: the accumulator's).  b: needed with an activation only.
     """
-    run = batch_norm_backward_mirror if is_host(x) else _batch_norm_backward_device
-    return run(dy, x, w, mean, rstd, training, wants, dtype or accumulator(x.dtype))
+    dtype = dtype or accumulator(x.dtype)
+    if not is_host(x):
+        return _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants, dtype, b, activation)
+    if activation is not None:
+        acc = accumulator(x.dtype)
+        mean_x, rstd_x, w_x, b_x = (p if p is None else p.astype(acc).reshape(-1, *[1] * (x.ndim - 2))
+                                    for p in (mean, rstd, w, b))
+        v = (x.astype(acc) - mean_x) * rstd_x
+        v = v if w is None else v * w_x
+        dy = slope_mirror(v if b is None else v + b_x, dy.astype(acc), activation).astype(x.dtype)
+    return batch_norm_backward_mirror(dy, x, w, mean, rstd, training, wants, dtype)

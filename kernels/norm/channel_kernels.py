@@ -8,6 +8,7 @@ Program (p, t) reads `each` rows of one tile of channels, and writes row p of `p
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, tl
+from tritonnet.kernels.matmul.activation import activate, slope
 from tritonnet.kernels.rows import walk
 
 
@@ -68,8 +69,8 @@ def merged_moments(partial, c, rows, channels, length, each, ACC: tl.constexpr, 
 @kernel(flops=lambda x: 3 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
 def batch_norm_kernel(x, y, w, b, running_mean, running_var, batches, mean, rstd, partial, rows, channels, length,
                       each, x_row: tl.int64, x_channel: tl.int64, y_row: tl.int64, y_channel: tl.int64,
-                      momentum: tl.float64, eps: tl.float64, ACC: tl.constexpr, BN: tl.constexpr, BC: tl.constexpr,
-                      BL: tl.constexpr, STEP: tl.constexpr):
+                      momentum: tl.float64, eps: tl.float64, ACTIVATION: tl.constexpr, ACC: tl.constexpr,
+                      BN: tl.constexpr, BC: tl.constexpr, BL: tl.constexpr, STEP: tl.constexpr):
     """y; and by the first program of each tile of channels mean, rstd and the running statistics.
 
     batches: None, or an integer to which the first program of all adds 1.
@@ -112,14 +113,27 @@ def batch_norm_kernel(x, y, w, b, running_mean, running_var, batches, mean, rstd
             inside = (n + n0 < last) & present & (l + l0 < length)
             v = tl.load(x + walk(n + n0, x_row) + (l + l0), mask=inside, other=0).to(ACC)
             v = (v - center[:, :, None]) * scale[:, :, None] + shift[:, :, None]
-            tl.store(y + walk(n + n0, y_row) + (l + l0), v, mask=inside)
+            tl.store(y + walk(n + n0, y_row) + (l + l0), activate(v, ACTIVATION), mask=inside)
+
+
+@jit
+def before_activation(c, channels, w, b, rstd, ACTIVATION: tl.constexpr, ACC: tl.constexpr):
+    """(scale, shift) of channels c: what was activated is (x - mean) scale + shift."""
+    scale = tl.load(rstd + c, mask=c < channels, other=0)
+    shift = tl.zeros_like(scale)
+    if ACTIVATION is not None:
+        if w is not None:
+            scale *= tl.load(w + c, mask=c < channels, other=0).to(ACC)
+        if b is not None:
+            shift += tl.load(b + c, mask=c < channels, other=0).to(ACC)
+    return scale, shift
 
 
 @kernel(flops=lambda x: 5 * x.size, bytes=lambda x, dy: x.nbytes + dy.nbytes)
-def batch_norm_sums_kernel(dy, x, mean, rstd, partial, rows, channels, length, each, dy_row: tl.int64,
-                           dy_channel: tl.int64, x_row: tl.int64, x_channel: tl.int64, ACC: tl.constexpr,
-                           BN: tl.constexpr, BC: tl.constexpr, BL: tl.constexpr):
-    """Sums of dy and of dy xhat of each channel over this program's rows."""
+def batch_norm_sums_kernel(dy, x, w, b, mean, rstd, partial, rows, channels, length, each, dy_row: tl.int64,
+                           dy_channel: tl.int64, x_row: tl.int64, x_channel: tl.int64, ACTIVATION: tl.constexpr,
+                           ACC: tl.constexpr, BN: tl.constexpr, BC: tl.constexpr, BL: tl.constexpr):
+    """Sums of dy (through the activation, if there is one) and of dy xhat of each channel over this program's rows."""
     first = tl.program_id(0) * each
     last = tl.minimum(first + each, rows)
     c = tl.program_id(1) * BC + tl.arange(0, BC)
@@ -128,15 +142,18 @@ def batch_norm_sums_kernel(dy, x, mean, rstd, partial, rows, channels, length, e
     dy += walk(c, dy_channel)[None, :, None]
     present = (c < channels)[None, :, None]
     n0, l0 = tl.arange(0, BN)[:, None, None], tl.arange(0, BL)[None, None, :]
+    scale, shift = before_activation(c, channels, w, b, rstd, ACTIVATION, ACC)
     total = tl.full((BN, BC, BL), 0, ACC)
     along = tl.full((BN, BC, BL), 0, ACC)
     for n in range(first, last, BN):
         for l in range(0, 1 if BL == 1 else length, BL):
             inside = (n + n0 < last) & present & (l + l0 < length)
             g = tl.load(dy + walk(n + n0, dy_row) + (l + l0), mask=inside, other=0).to(ACC)
-            v = tl.load(x + walk(n + n0, x_row) + (l + l0), mask=inside, other=0).to(ACC)
+            v = tl.load(x + walk(n + n0, x_row) + (l + l0), mask=inside, other=0).to(ACC) - center
+            if ACTIVATION is not None:
+                g *= slope(v * scale[None, :, None] + shift[None, :, None], ACTIVATION)
             total += g
-            along += g * (v - center)
+            along += g * v
     along_c = tl.sum(tl.sum(along, axis=2), axis=0) * tl.load(rstd + c, mask=c < channels, other=0)
     partial += tl.program_id(0).to(tl.int64) * 2 * channels + c
     tl.store(partial, tl.sum(tl.sum(total, axis=2), axis=0), mask=c < channels)
@@ -154,10 +171,11 @@ def merged_sums(partial, c, programs, channels, ACC: tl.constexpr, BC: tl.conste
 
 
 @kernel(flops=lambda x: 6 * x.size, bytes=lambda x, dy: x.nbytes + 2 * dy.nbytes)
-def batch_norm_backward_kernel(dy, x, w, mean, rstd, partial, dx, dw, db, rows, channels, length, each, programs,
+def batch_norm_backward_kernel(dy, x, w, b, mean, rstd, partial, dx, dw, db, rows, channels, length, each, programs,
                                dy_row: tl.int64, dy_channel: tl.int64, x_row: tl.int64, x_channel: tl.int64,
-                               dx_row: tl.int64, dx_channel: tl.int64, TRAIN: tl.constexpr, ACC: tl.constexpr,
-                               BN: tl.constexpr, BC: tl.constexpr, BL: tl.constexpr, STEP: tl.constexpr):
+                               dx_row: tl.int64, dx_channel: tl.int64, TRAIN: tl.constexpr, ACTIVATION: tl.constexpr,
+                               ACC: tl.constexpr, BN: tl.constexpr, BC: tl.constexpr, BL: tl.constexpr,
+                               STEP: tl.constexpr):
     """dx; and by the first program of each tile of channels dw and db, from the partial sums."""
     first = tl.program_id(0) * each
     last = tl.minimum(first + each, rows)
@@ -181,6 +199,7 @@ def batch_norm_backward_kernel(dy, x, w, mean, rstd, partial, dx, dw, db, rows, 
         if w is not None:
             scale *= tl.load(w + c, mask=c < channels, other=0).to(ACC)
         scale = scale[:, :, None]
+        _, shift = before_activation(c, channels, w, b, rstd, ACTIVATION, ACC)
         present = (c < channels)[:, :, None]
         x += walk(c, x_channel)[:, :, None]
         dy += walk(c, dy_channel)[:, :, None]
@@ -190,7 +209,10 @@ def batch_norm_backward_kernel(dy, x, w, mean, rstd, partial, dx, dw, db, rows, 
             for l in range(0, 1 if BL == 1 else length, BL):
                 inside = (n + n0 < last) & present & (l + l0 < length)
                 g = tl.load(dy + walk(n + n0, dy_row) + (l + l0), mask=inside, other=0).to(ACC)
+                if TRAIN or ACTIVATION is not None:
+                    v = tl.load(x + walk(n + n0, x_row) + (l + l0), mask=inside, other=0).to(ACC) - center
+                if ACTIVATION is not None:
+                    g *= slope(v * scale + shift[:, :, None], ACTIVATION)
                 if TRAIN:
-                    v = tl.load(x + walk(n + n0, x_row) + (l + l0), mask=inside, other=0).to(ACC)
-                    g -= level + (v - center) * pull
+                    g -= level + v * pull
                 tl.store(dx + walk(n + n0, dx_row) + (l + l0), g * scale, mask=inside)

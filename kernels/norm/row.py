@@ -4,6 +4,8 @@
     RMS            xhat = x rstd,           rstd = 1 / sqrt(mean x^2 + eps)     y = xhat w
     g = dy w,  dx = rstd (g - mean(g) - xhat mean(g xhat)),  RMS without mean(g);   dw = sum dy xhat,  db = sum dy
 
+With an activation f, y = f(xhat w + b), and dy f' takes the place of dy, xhat w + b being computed again.
+
 A row is what is normalised together: for layer and RMS norm the trailing axes, for group norm the channels of one
 group with all that belongs to them. Arrays are (samples, groups, cols), groups = 1 except in group norm; `span`
 neighbouring columns share one element of w and b: w has groups * cols / span.
@@ -16,8 +18,9 @@ from __future__ import annotations
 from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty, full, is_host
 from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.matmul.activation import activate_mirror, check_activation
 from tritonnet.kernels.norm.row_kernels import norm_rows_backward_kernel, norm_rows_kernel, sum_partials_kernel
-from tritonnet.kernels.norm.row_mirror import norm_rows_backward_mirror, norm_rows_mirror
+from tritonnet.kernels.norm.row_mirror import norm_rows_backward_mirror, norm_rows_mirror, through_activation
 from tritonnet.kernels.rows import next_power_of_2, tile_of
 
 # --- launch ---
@@ -38,7 +41,7 @@ def _one_is_none(n):
     return None if n == 1 else n
 
 
-def _norm_rows_device(x, w, b, eps, span, center):
+def _norm_rows_device(x, w, b, eps, span, center, activation):
     acc = accumulator(x.dtype)
     rows, cols, groups = x.shape[0] * x.shape[1], x.shape[2], x.shape[1]
     y = empty(x.shape, x.dtype, x)
@@ -49,7 +52,7 @@ def _norm_rows_device(x, w, b, eps, span, center):
         tile = tuning.chosen(norm_rows_kernel, x.device, x.dtype, rows, cols) or tile_of(x.device, rows, cols)
         norm_rows_kernel[(-(-rows // tile["ROWS"]),)](
             source, w, b, y, mean, rstd, rows, cols, _one_is_none(groups), _one_is_none(span), stride, eps,
-            CENTER=center, ACC=acc, LOOP=cols > tile["BLOCK"], **tile)
+            CENTER=center, ACTIVATION=activation, ACC=acc, LOOP=cols > tile["BLOCK"], **tile)
     return y, mean, rstd
 
 
@@ -69,7 +72,7 @@ def _backward_tile(x):
     return tile, -(-samples // (programs * rows)) * rows
 
 
-def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants, dtype):
+def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants, dtype, b, activation):
     samples, groups, cols = x.shape
     acc, elements = accumulator(x.dtype), groups * cols // span
     dx = empty(x.shape, x.dtype, x) if wants[0] else None
@@ -80,10 +83,11 @@ def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants, dtype):
         tile, each = _backward_tile(x)
         programs = -(-samples // each)
         partial = None if sums is None else empty((programs, 2, groups * cols), acc, x)
+        b = contiguous(b) if activation and b is not None else None  # only an activation needs it
         (source, x_row), (gradient, dy_row) = _rows_view(x), _rows_view(dy)
         norm_rows_backward_kernel[(programs, groups)](
-            gradient, source, None if w is None else contiguous(w), mean, rstd, dx, partial, samples, each, cols,
-            _one_is_none(groups), _one_is_none(span), dy_row, x_row, BIAS=wants[2], ACC=acc,
+            gradient, source, None if w is None else contiguous(w), b, mean, rstd, dx, partial, samples, each, cols,
+            _one_is_none(groups), _one_is_none(span), dy_row, x_row, BIAS=wants[2], ACTIVATION=activation, ACC=acc,
             LOOP=cols > tile["BLOCK"], **tile)
         if sums is not None:
             block = 256 if x.device.simulated else 32
@@ -92,20 +96,31 @@ def _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants, dtype):
     return dx, sums[0] if wants[1] else None, sums[1] if wants[2] else None
 
 
-def norm_rows(x, w=None, b=None, eps: float = 1e-5, span: int = 1, center: bool = True):
+def norm_rows(x, w=None, b=None, eps: float = 1e-5, span: int = 1, center: bool = True, activation: str | None = None):
     """(y, mean, rstd) of x (samples, groups, cols); the statistics in the accumulator's type, mean None in RMS norm.
 
     w, b: of groups * cols / span elements, or None.  center: False for RMS norm.
+    activation: None, or what is applied to y: relu, sigmoid, tanh or gelu.
     """
-    if is_host(x):
+    check_activation(activation)
+    if not is_host(x):
+        return _norm_rows_device(x, w, b, eps, span, center, activation)
+    if activation is None:
         return norm_rows_mirror(x, w, b, eps, span, center)
-    return _norm_rows_device(x, w, b, eps, span, center)
+    y, mean, rstd = norm_rows_mirror(x.astype(accumulator(x.dtype), copy=False), w, b, eps, span, center)
+    activate_mirror(y, activation)
+    return y.astype(x.dtype, copy=False), mean, rstd
 
 
-def norm_rows_backward(dy, x, w, mean, rstd, span: int = 1, wants=(True, True, True), dtype=None):
+def norm_rows_backward(dy, x, w, mean, rstd, span: int = 1, wants=(True, True, True), dtype=None, b=None,
+                       activation: str | None = None):
     """(dx, dw, db), None for each that `wants` does not ask for; mean and rstd from `norm_rows`.
 
-    dw and db: flat, of type `dtype` (default: the accumulator's).
+    dw and db: flat, of type `dtype` (default: the accumulator's).  b: needed with an activation only.
     """
-    run = norm_rows_backward_mirror if is_host(x) else _norm_rows_backward_device
-    return run(dy, x, w, mean, rstd, span, wants, dtype or accumulator(x.dtype))
+    dtype = dtype or accumulator(x.dtype)
+    if not is_host(x):
+        return _norm_rows_backward_device(dy, x, w, mean, rstd, span, wants, dtype, b, activation)
+    if activation is not None:
+        dy = through_activation(dy, x, w, b, mean, rstd, span, activation)
+    return norm_rows_backward_mirror(dy, x, w, mean, rstd, span, wants, dtype)

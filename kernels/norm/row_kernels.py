@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, tl
+from tritonnet.kernels.matmul.activation import activate, slope
 from tritonnet.kernels.rows import TILES, sensible_tile, tiles_where
 
 # A row of x is sample * groups + group. `groups` and `span` are None where they are 1.
@@ -22,8 +23,8 @@ def element(group, at, cols, groups, span):
 
 @kernel(flops=lambda x: 8 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes, space=TILES)
 def norm_rows_kernel(x, w, b, y, mean, rstd, rows, cols, groups, span, x_row: tl.int64, eps: tl.float64,
-                     CENTER: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
-                     LOOP: tl.constexpr):
+                     CENTER: tl.constexpr, ACTIVATION: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr,
+                     BLOCK: tl.constexpr, LOOP: tl.constexpr):
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None]
     col = tl.arange(0, BLOCK)[None, :]
     x += row.to(tl.int64) * x_row
@@ -66,7 +67,7 @@ def norm_rows_kernel(x, w, b, y, mean, rstd, rows, cols, groups, span, x_row: tl
             v *= tl.load(w + element(group, at, cols, groups, span), mask=inside, other=0).to(ACC)
         if b is not None:
             v += tl.load(b + element(group, at, cols, groups, span), mask=inside, other=0).to(ACC)
-        tl.store(y + at, v, mask=inside)
+        tl.store(y + at, activate(v, ACTIVATION), mask=inside)
 
 
 @jit
@@ -78,13 +79,26 @@ def normalised(x, mean, rstd, row, at, inside, ACC: tl.constexpr):
     return v * tl.load(rstd + row, mask=inside, other=0)
 
 
+@jit
+def gradient(dy, v, w, b, group, at, inside, cols, groups, span, ACTIVATION: tl.constexpr, ACC: tl.constexpr):
+    """dy of a tile, through the activation of v w + b if there is one; `dy` points at its rows, v is xhat."""
+    g = tl.load(dy + at, mask=inside, other=0).to(ACC)
+    if ACTIVATION is not None:
+        if w is not None:
+            v *= tl.load(w + element(group, at, cols, groups, span), mask=at < cols, other=0).to(ACC)
+        if b is not None:
+            v += tl.load(b + element(group, at, cols, groups, span), mask=at < cols, other=0).to(ACC)
+        g *= slope(v, ACTIVATION)
+    return g
+
+
 @kernel(flops=lambda x: 14 * x.size,
         bytes=lambda dy, x, dx: x.nbytes + dy.nbytes + (0 if dx is None else dx.nbytes),
         space=tiles_where(lambda ROWS, BLOCK, num_warps, samples, cols: (
             (ROWS == 1 or cols <= BLOCK) and sensible_tile(ROWS, BLOCK, num_warps, samples, cols))))
-def norm_rows_backward_kernel(dy, x, w, mean, rstd, dx, partial, samples, each, cols, groups, span, dy_row: tl.int64,
-                              x_row: tl.int64, BIAS: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr,
-                              BLOCK: tl.constexpr, LOOP: tl.constexpr):
+def norm_rows_backward_kernel(dy, x, w, b, mean, rstd, dx, partial, samples, each, cols, groups, span,
+                              dy_row: tl.int64, x_row: tl.int64, BIAS: tl.constexpr, ACTIVATION: tl.constexpr,
+                              ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, LOOP: tl.constexpr):
     """dx of `each` samples of one group, and their share of dw and db as one row of `partial` (programs, 2, width)."""
     group, width = tl.program_id(1), tl.num_programs(1) * cols
     first = tl.program_id(0) * each
@@ -104,7 +118,7 @@ def norm_rows_backward_kernel(dy, x, w, mean, rstd, dx, partial, samples, each, 
                 at = start + col
                 inside = present & (at < cols)
                 v = normalised(x_here, mean, rstd, row, at, inside, ACC)
-                g = tl.load(dy_here + at, mask=inside, other=0).to(ACC)
+                g = gradient(dy_here, v, w, b, group, at, inside, cols, groups, span, ACTIVATION, ACC)
                 if w is not None:
                     g *= tl.load(w + element(group, at, cols, groups, span), mask=at < cols, other=0).to(ACC)
                 along += tl.sum(g * v, axis=1, keep_dims=True)
@@ -113,7 +127,7 @@ def norm_rows_backward_kernel(dy, x, w, mean, rstd, dx, partial, samples, each, 
             at = start + col
             inside = present & (at < cols)
             v = normalised(x_here, mean, rstd, row, at, inside, ACC)
-            g = tl.load(dy_here + at, mask=inside, other=0).to(ACC)
+            g = gradient(dy_here, v, w, b, group, at, inside, cols, groups, span, ACTIVATION, ACC)
             if partial is not None:
                 if LOOP:  # the sums so far lie in memory
                     later = at < tl.where(sample > first, cols, 0)

@@ -15,6 +15,7 @@ import numpy as np
 from tritonnet.kernels.arrays import empty
 from tritonnet.kernels.compiled import loops_for
 from tritonnet.kernels.dtypes import accumulator
+from tritonnet.kernels.matmul.activation import slope_mirror
 from tritonnet.kernels.quiet import number
 from tritonnet.kernels.runtime.blas import add_outer
 from tritonnet.kernels.runtime.host import PIECE, parallel
@@ -140,6 +141,17 @@ def norm_rows_mirror(x, w, b, eps, span=1, center=True):
 
 
 # --- backward ---
+
+def through_activation(dy, x, w, b, mean, rstd, span, activation):
+    """dy times the derivative of the activation of xhat w + b."""
+    acc, shape = accumulator(x.dtype), _flat(x).shape
+    v = _flat(x).astype(acc)
+    v = (v if mean is None else v - mean) * rstd
+    w, b = (_columns(p, shape, span, acc) for p in (w, b))
+    v = v if w is None else v * w
+    v = v if b is None else v + b
+    return slope_mirror(v, _flat(dy).astype(acc), activation).astype(x.dtype).reshape(x.shape)
+
 
 def _broadcast_backward(g, v, w, mean, rstd, wants, out):
     """(dw, db) of a piece, step by step; fills in dx."""

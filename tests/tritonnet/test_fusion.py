@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import tritonnet
-from tests.fusion_nets import ALL, NETS, RELU, Functional, agree, rows, run
+from tests.fusion_nets import ALL, CONV, NETS, RELU, Functional, agree, rows, run
 from tritonnet import nn
 from tritonnet.autograd.ops.conv import Conv2d
 from tritonnet.fusion.pending import Pending
@@ -213,3 +213,62 @@ def test_convolutions_on_a_device():
         compiled = tritonnet.compile(on_device)
         assert rows(compiled, x.cuda())[0] == [(RELU, ""), (ALL, ""), ("linear + relu", ""), ("linear", "")]
         agree(run(on_device, compiled, x.cuda()), expected, rtol=1e-4, atol=1e-5)
+
+
+class Norms(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn, self.ln = nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.LayerNorm(12)
+        self.bn1 = nn.BatchNorm1d(12, affine=False)
+
+    def forward(self, x):
+        x = F.relu(self.bn(self.conv(x)))
+        x = F.gelu(self.ln(x.flatten(1)))
+        return F.tanh(self.bn1(x))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_norms_on_a_device(training):
+    tritonnet.manual_seed(0)
+    model, x = Norms().train(training), tritonnet.randn(4, 1, 4, 4)
+    with runtime.simulated():
+        on_device = copy.deepcopy(model).cuda()
+        compiled = tritonnet.compile(on_device)
+        expected = run(model, model, x), list(model.buffers())
+        agree(run(on_device, compiled, x.cuda()), expected[0], rtol=1e-3, atol=1e-4)
+        agree(on_device.buffers(), expected[1])
+        assert rows(compiled, x.cuda())[0] == [(CONV, ""), ("batchnorm + relu", ""), ("layernorm + gelu", ""),
+                                               ("batchnorm + tanh", "")]
+
+
+def test_running_statistics_are_changed_when_somebody_looks_and_once():
+    bn, x = nn.BatchNorm1d(3), tritonnet.randn(5, 3)
+    expected = []
+    for _ in range(3):
+        F.relu(bn(x))
+        expected.append([bn.running_mean.clone(), bn.num_batches_tracked.clone()])
+    with runtime.simulated():
+        bn, x = nn.BatchNorm1d(3).cuda(), x.cuda()
+
+        @tritonnet.compile
+        def f(x):
+            y = bn(x)
+            seen = bn.running_mean.clone()  # looks while y waits
+            y = F.relu(y)
+            F.relu(bn(x))
+            z = F.relu(bn(y))  # the same norm again
+            assert type(bn.running_mean) is not tritonnet.Tensor
+            return seen, z
+
+        @tritonnet.compile
+        def unused(x):
+            bn(x)
+
+        agree([f(x)[0]], [expected[0][0]])
+        assert type(bn.running_mean) is tritonnet.Tensor and bn.num_batches_tracked.item() == 3
+        unused(x)
+        assert bn.num_batches_tracked.item() == 4
+        bn.reset_running_stats()
+        for i in range(3):
+            unused(x)
+            agree([bn.running_mean, bn.num_batches_tracked], expected[i])

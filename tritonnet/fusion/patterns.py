@@ -10,22 +10,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet.autograd.function import Tensor
 from tritonnet.autograd.ops.conv import ConvRelu2d, ConvReluPool2d, check_conv
 from tritonnet.autograd.ops.matmul import Linear
+from tritonnet.autograd.ops.norm import BatchNorm, LayerNorm
 from tritonnet.kernels.conv import output_size
 from tritonnet.kernels.dtypes import FLOATS
+from tritonnet.kernels.matmul.activation import ACTIVATIONS
+from tritonnet.tensor.core import Tensor
 
 NAMES = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "_GeluErf": "gelu"}
 POOL = (2, 2), (2, 2), (0, 0), (1, 1), False, False  # of `MaxPool2d`: what follows the input
 
 
-def _linear(activation):
-    return lambda x, w, bias, _: Linear.apply(x, w, bias, activation)
+def _activated(op):
+    """The patterns of an operation whose last argument is an activation."""
+    def pattern(name):
+        return lambda *args: op.apply(*args[:-1], name)
+
+    return {(name,): pattern(name) for name in ACTIVATIONS}
 
 
 PATTERNS = {
-    "Linear": {(name,): _linear(name) for name in ("relu", "sigmoid", "tanh", "gelu")},
+    "Linear": _activated(Linear),
+    "LayerNorm": _activated(LayerNorm),
+    "BatchNorm": _activated(BatchNorm),
     "Conv2d": {("relu",): ConvRelu2d.apply, ("relu", "max_pool2d"): ConvReluPool2d.apply,
                ("max_pool2d", "relu"): ConvReluPool2d.apply},  # the same: relu never falls
 }
@@ -67,7 +75,34 @@ def _conv_ready(x, w, bias, *window):
     return True
 
 
-READY = {"Linear": _linear_ready, "Conv2d": _conv_ready}
+def _fit(shape, *vectors):
+    """Whether these are tensors of a shape, or None."""
+    return all(t is None or isinstance(t, Tensor) and t.array.shape == shape for t in vectors)
+
+
+def _layer_norm_ready(x, shape, w, bias, eps, activation):
+    if not on_device(x) or activation is not None or not _floats(x):
+        return False
+    shape = tuple(shape)
+    return 0 < len(shape) <= x.array.ndim and x.array.shape[-len(shape):] == shape and _fit(shape, w, bias)
+
+
+def _batch_norm_ready(x, w, bias, mean, var, training, momentum, eps, batches, activation):
+    if not on_device(x) or activation is not None or not _floats(x) or x.array.ndim < 2 or not x.array.size:
+        return False
+    return _fit(x.array.shape[1:2], w, bias, mean, var) and all(type(t) is Tensor for t in written(
+        BatchNorm, (x, w, bias, mean, var, training, momentum, eps, batches, activation)))
+
+
+READY = {"Linear": _linear_ready, "Conv2d": _conv_ready, "LayerNorm": _layer_norm_ready,
+         "BatchNorm": _batch_norm_ready}
+
+
+def written(head, arguments):
+    """The tensors that a call of a head changes: running statistics."""
+    if head is not BatchNorm or not arguments[5]:
+        return ()
+    return tuple(t for t in (*arguments[3:5], arguments[8]) if t is not None)
 
 
 def may_wait(head, arguments):

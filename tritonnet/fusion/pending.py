@@ -41,16 +41,18 @@ def gone():
 class Link:
     """One operation of a chain. args: of the head all, else what follows the input. before: the link that it follows.
 
-    holder: a weak reference to the tensor that waits for it. value: that tensor, once it is computed.
+    holder: a weak reference to the tensor that waits for it. value: that tensor, once it is computed. written: tensors
+    that computing it will change.
     """
 
     __slots__ = ("op", "args", "before", "head", "names", "holder", "value", "grad", "inference", "last_change",
-                 "region", "where")
+                 "region", "where", "written")
 
     def __init__(self, op, args, before, name, region):
         self.op, self.args, self.before, self.value, self.region = op, args, before, None, region
         self.head, self.names = (self, ()) if before is None else (before.head, (*before.names, name))
         self.grad, self.inference, self.last_change = state.grad, state.inference, tape.last_change
+        self.written = ()
         self.where = "" if region.report is None else region.report.where(args)  # args are let go before it is asked
 
     def held(self):
@@ -85,6 +87,40 @@ for _name in ("array", "node", "_requires_grad"):
     setattr(Pending, _name, _read_first(_name))
 for _name, _op in {"relu_": Relu, "sigmoid_": Sigmoid, "tanh_": Tanh}.items():
     setattr(Pending, _name, lambda self, _op=_op: self._inplace(_op))
+
+
+awaited = {}  # id of a tensor that computing a link will change -> the link
+
+
+class Awaited(Tensor):
+    """Running statistics that a norm is still to change: looking at them computes it."""
+
+    __slots__ = ()
+
+
+def _written_first(name):
+    def read(self):
+        awaited[id(self)].region.settle()
+        return getattr(self, name)
+
+    def write(self, value):
+        awaited[id(self)].region.settle()
+        setattr(self, name, value)
+
+    return property(read, write)
+
+
+Awaited.array = _written_first("array")
+
+
+def changing(link):
+    """Note what computing a head will change; it is computed in any case."""
+    link.written = patterns.written(link.op, link.args)
+    if link.written:
+        link.region.changing.append(link)
+    for t in link.written:
+        awaited[id(t)], t.__class__ = link, Awaited
+    return link
 
 
 def wait(link):
@@ -129,6 +165,9 @@ def computed(link):
             x = before.held()
             fused = 0
         else:
+            for t in first.written:
+                del awaited[id(t)]
+                t.__class__ = Tensor
             check_unchanged(first)
             fused, op = patterns.longest(first.op, link.names)
             x = (op or first.op.apply)(*first.args)
@@ -169,12 +208,13 @@ def check_unchanged(head):
 
 
 class Region:
-    """A compiled call under way. waiting: weak references to its tensors that may still wait."""
+    """A compiled call under way. waiting: weak references to its tensors that may still wait. changing: its heads that
+    change something beside."""
 
-    __slots__ = ("waiting", "report")
+    __slots__ = ("waiting", "changing", "report")
 
     def __init__(self, report):
-        self.waiting, self.report = [], report
+        self.waiting, self.changing, self.report = [], [], report
 
     def settle(self):
         """Compute all that waits."""
@@ -183,6 +223,10 @@ class Region:
             pending = reference()
             if type(pending) is Pending:
                 settled(pending)
+        changing, self.changing = self.changing, []
+        for link in changing:
+            if link.args is not None:  # nobody wanted its result
+                computed(link)
 
 
 class _Chains:
@@ -195,7 +239,7 @@ class _Chains:
         if region is None:
             return None
         if op.__name__ in fusion.HEADS:
-            return wait(Link(op, args, None, None, region)) if patterns.may_wait(op, args) else None
+            return wait(changing(Link(op, args, None, None, region))) if patterns.may_wait(op, args) else None
         link = extended(own_array.__get__(args[0]), op, args[1:]) if type(args[0]) is Pending else None
         if link is not None:
             return wait(link)
