@@ -42,7 +42,8 @@ NAMES = {
     "Conv1d": "ConvolutionBackward0", "Conv2d": "ConvolutionBackward0", "ConvTranspose2d": "ConvolutionBackward0",
     "Copy": "CloneBackward0", "CrossEntropy": "NllLossBackward0", "CumSum": "CumsumBackward0", "GroupNorm":
     "NativeGroupNormBackward0", "IndexGet": "IndexBackward0", "LayerNorm": "NativeLayerNormBackward0",
-    "Linear": _linear, "Log1p": "Log1PBackward0", "LogSumExp": "LogsumexpBackward0", "MatMul": _matmul,
+    "Linear": _linear, "LinearAtOnce": _linear, "Log1p": "Log1PBackward0", "LogSumExp": "LogsumexpBackward0",
+    "MatMul": _matmul,
     "MaxPool2d": "MaxPool2DWithIndicesBackward0", "Mean": _numbered("Mean"), "Norm": "LinalgVectorNormBackward0",
     "Pad": "ConstantPadNdBackward0", "Prelu": "PreluKernelBackward0", "Relu6": "HardtanhBackward0",
     "Reshape": "ViewBackward0", "Selu": "EluBackward0", "Slice": _slice, "Square": "PowBackward0",

@@ -193,3 +193,27 @@ def linear_samples(rand):
     yield Sample(rand(2, 3), rand(5, 4), rand(5), raises=RuntimeError)
     yield Sample(rand(2, 3), rand(5, 3), rand(4), raises=RuntimeError)
     yield Sample(rand(2, 3), rand(5, 3).astype("f4"), raises=RuntimeError)
+
+
+class LinearAtOnce(Linear):
+    """Linear, whose gradients are one launch where the layer is small. Not yet run on a GPU; `tritonnet.compile` asks
+    for it."""
+
+    def backward(ctx, dy):
+        parents = ctx.parents
+        return kernels.linear_activated_backward(
+            dy, ctx.__dict__.get("y"), ctx.x, ctx.w, ctx.activation,
+            (parents[0] is not None, parents[1] is not None, len(parents) > 2 and parents[2] is not None))
+
+
+@samples(LinearAtOnce, torch=_torch_linear)
+def linear_at_once_samples(rand):
+    yield Sample(rand(5, 7), rand(3, 7), rand(3))
+    yield Sample(rand(70, 30), rand(90, 30), rand(90), "relu")   # several tiles of all
+    yield Sample(rand(2, 3, 7), rand(4, 7), rand(4), "sigmoid")
+    yield Sample(rand(7), rand(4, 7), None, "tanh")
+    yield Sample(rand(5, 70), rand(3, 70), rand(3), "gelu")
+    yield Sample(rand(7, 6).T, rand(7, 4).T, rand(8)[::2], "relu")
+    yield Sample(rand(600, 3), rand(4, 3), rand(4), "relu")      # too many rows: a launch for each gradient
+    yield Sample(rand(0, 4), rand(3, 4), rand(3), "relu")
+    yield Sample(rand(2, 3), rand(5, 4), rand(5), raises=RuntimeError)

@@ -8,14 +8,17 @@ Operands keep their strides, so a transpose costs nothing. Sums are kept in floa
 
 from __future__ import annotations
 
+import math
+
 from numpy import ndarray
 
+from tritonnet.kernels import elementwise
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.matmul.mirror import linear_backward_mirror, linear_mirror, matmul_mirror, ones, rows_of
 from tritonnet.kernels.matmul.precision import get_matmul_precision, set_matmul_precision
 
-__all__ = ["get_matmul_precision", "linear", "linear_backward", "matmul", "matmul_backward",
-           "ones", "set_matmul_precision"]
+__all__ = ["get_matmul_precision", "linear", "linear_activated_backward", "linear_backward", "matmul",
+           "matmul_backward", "ones", "set_matmul_precision"]
 
 
 def matmul(x, y):
@@ -65,6 +68,24 @@ def linear_backward(dy, x, w, needs=(True, True, True)):
     dx = gemm(rows, w).reshape(x.shape) if needs[0] else None
     dw = gemm(rows.T, rows_of(x)) if needs[1] else None
     return dx, dw, total(rows, axis=0) if needs[2] else None
+
+
+def linear_activated_backward(dy, y, x, w, activation=None, needs=(True, True, True)):
+    """(dx, dw, db) of f(x w' + bias) where that is small in one launch; those not needed are None.
+
+    y: the result, of gelu what was activated; not needed without an activation.
+    """
+    rows = math.prod(dy.shape[:-1])
+    if not is_host(x):
+        from tritonnet.kernels.matmul.backward import linear_backward_at_once, pays
+
+        if any(needs) and pays(rows, *w.shape):
+            y = None if activation is None else rows_of(y)
+            dx, dw, db = linear_backward_at_once(rows_of(dy), y, rows_of(x), w, activation, needs)
+            return None if dx is None else dx.reshape(x.shape), dw, db
+    if activation is not None:
+        dy = elementwise.derivative(activation, ("x",)).function(dy, y)
+    return linear_backward(dy, x, w, needs)
 
 
 def _matmul_device(x, y):

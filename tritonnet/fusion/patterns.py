@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.autograd.ops.conv import ConvRelu2d, ConvReluPool2d, check_conv
-from tritonnet.autograd.ops.matmul import Linear
+from tritonnet.autograd.ops.matmul import LinearAtOnce
 from tritonnet.autograd.ops.norm import BatchNorm, LayerNorm
 from tritonnet.kernels.conv import output_size
 from tritonnet.kernels.dtypes import FLOATS
@@ -31,7 +31,7 @@ def _activated(op):
 
 
 PATTERNS = {
-    "Linear": _activated(Linear),
+    "Linear": {(): LinearAtOnce.apply} | _activated(LinearAtOnce),
     "LayerNorm": _activated(LayerNorm),
     "BatchNorm": _activated(BatchNorm),
     "Conv2d": {("relu",): ConvRelu2d.apply, ("relu", "max_pool2d"): ConvReluPool2d.apply,
@@ -122,7 +122,7 @@ def goes_on(head, arguments, names):
 
 def longest(head, names):
     """(how many of the names, the operation) of the longest pattern that the chain begins with; (0, None) if none."""
-    for n in range(len(names), 0, -1):
+    for n in range(len(names), -1, -1):
         if made := PATTERNS[head.__name__].get(names[:n]):
             return n, made
     return 0, None
