@@ -12,7 +12,7 @@ from tritonnet.autograd.ops.conv import Conv2d, ConvRelu2d, ConvReluPool2d, Fold
 from tritonnet.autograd.ops.elementwise import Add, Gelu, Mul, Prelu, Relu
 from tritonnet.autograd.ops.index import Embedding, Gather, IndexSelect, ScatterAdd, Sort
 from tritonnet.autograd.ops.loss import BceWithLogits, CrossEntropy, MseLoss
-from tritonnet.autograd.ops.matmul import Linear, MatMul
+from tritonnet.autograd.ops.matmul import Linear, LinearAtOnce, MatMul
 from tritonnet.autograd.ops.norm import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from tritonnet.autograd.ops.pool import AvgPool2d, MaxPool2d
 from tritonnet.autograd.ops.reduce import Amax, ArgMax, CumSum, LogSumExp, Max, Mean, Norm, Sum, Var
@@ -47,6 +47,9 @@ def full_size():
     yield Attention, lambda f, i: (*heads(f, 4, 32, 8, 1024, 256), None, True, 0.1)  # four heads share keys
     yield Linear, lambda f, i: (f(64, 784), f(128, 784), f(128), "relu")  # an MNIST MLP
     yield Linear, lambda f, i: (f(64, 128), f(10, 128), f(10))  # few columns
+    yield LinearAtOnce, lambda f, i: (f(64, 1600), f(128, 1600), f(128), "relu")  # those of an MNIST CNN
+    yield LinearAtOnce, lambda f, i: (f(64, 128), f(10, 128), f(10))
+    yield LinearAtOnce, lambda f, i: (f(512, 256), f(1024, 256), f(1024), "gelu")
     yield Linear, lambda f, i: (f(8192, 1024), f(4096, 1024), f(4096), "gelu")  # a transformer's
     yield Linear, lambda f, i: (f(8192, 1000), f(1001, 1000))  # nothing divides
     yield Conv2d, lambda f, i: (f(64, 1, 28, 28), f(32, 1, 3, 3), f(32))  # the first layer of an MNIST CNN
@@ -78,9 +81,13 @@ def full_size():
     yield CrossEntropy, lambda f, i: (f(8, 21, 256, 256), i(8, 256, 256))  # segmentation
     yield LayerNorm, lambda f, i: (f(8192, 1024), (1024,), f(1024), f(1024))
     yield LayerNorm, lambda f, i: (f(2048, 12288), (12288,), f(12288), f(12288))
+    yield LayerNorm, lambda f, i: (f(8192, 1024), (1024,), f(1024), f(1024), 1e-5, "gelu")
+    yield LayerNorm, lambda f, i: (f(2048, 12288), (12288,), f(12288), f(12288), 1e-5, "relu")
     yield RMSNorm, lambda f, i: (f(8192, 4096), f(4096))
     yield GroupNorm, lambda f, i: (f(32, 256, 32, 32), 32, f(256), f(256))
     yield BatchNorm, lambda f, i: (f(32, 64, 56, 56), f(64), f(64), f(64), f(64), True, 0.1, 1e-5)
+    yield BatchNorm, lambda f, i: (f(32, 64, 56, 56), *(f(64) for _ in range(4)), True, 0.1, 1e-5, None, "relu")
+    yield BatchNorm, lambda f, i: (f(32, 64, 56, 56), *(f(64) for _ in range(4)), True, 0.1, 1e-5, None, "gelu")
     yield BatchNorm, lambda f, i: (f(256, 1024), f(1024), f(1024), f(1024), f(1024), True, 0.1, 1e-5)
     yield MaxPool2d, lambda f, i: (f(64, 64, 112, 112), (3, 3), (2, 2), (1, 1), (1, 1), False)
     yield AvgPool2d, lambda f, i: (f(64, 64, 24, 24), (2, 2), (2, 2), (0, 0), False, True)

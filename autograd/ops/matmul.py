@@ -131,6 +131,8 @@ def check_linear(x, w, bias):
 class Linear(Op):
     """activation(x w' + bias): x (..., K), w (O, K), bias (O,) -> (..., O)."""
 
+    whole = False  # whether the product is one launch also where two would be quicker
+
     def forward(ctx, x, w, bias=None, activation=None):
         if x.dtype is not w.dtype or len(w.shape) != 2 or not x.shape or x.shape[-1] != w.shape[1] or (
                 bias is not None and (bias.dtype is not x.dtype or bias.shape != w.shape[:1])):
@@ -138,12 +140,12 @@ class Linear(Op):
         ctx.activation = activation
         if activation is None:
             ctx.x, ctx.w, ctx.saved = x, w, needed(ctx.parents, x, w)
-            return kernels.linear(x, w, bias)
+            return kernels.linear(x, w, bias, None, ctx.whole)
         if activation != "gelu" or not any(ctx.needs_input_grad):             # the derivative is told by the result
-            y = kernels.linear(x, w, bias, activation)
+            y = kernels.linear(x, w, bias, activation, ctx.whole)
             ctx.x, ctx.w, ctx.y, ctx.saved = x, w, y, (*needed(ctx.parents, x, w), y)
             return y
-        v = kernels.linear(x, w, bias)
+        v = kernels.linear(x, w, bias, None, ctx.whole)
         ctx.x, ctx.w, ctx.y, ctx.bias, ctx.saved = x, w, v, bias, (*needed(ctx.parents, x, w), v)
         return elementwise.gelu(v)
 
@@ -196,8 +198,12 @@ def linear_samples(rand):
 
 
 class LinearAtOnce(Linear):
-    """Linear, whose gradients are one launch where the layer is small. Not yet run on a GPU; `tritonnet.compile` asks
-    for it."""
+    """Linear in fewer launches: one for the product, and one for all gradients where the layer is small.
+
+    Not yet run on a GPU; `tritonnet.compile` asks for it.
+    """
+
+    whole = True
 
     def backward(ctx, dy):
         parents = ctx.parents
@@ -214,6 +220,7 @@ def linear_at_once_samples(rand):
     yield Sample(rand(7), rand(4, 7), None, "tanh")
     yield Sample(rand(5, 70), rand(3, 70), rand(3), "gelu")
     yield Sample(rand(7, 6).T, rand(7, 4).T, rand(8)[::2], "relu")
+    yield Sample(rand(5, 300), rand(9, 300), rand(9), "relu")    # not split along K
     yield Sample(rand(600, 3), rand(4, 3), rand(4), "relu")      # too many rows: a launch for each gradient
     yield Sample(rand(0, 4), rand(3, 4), rand(3), "relu")
     yield Sample(rand(2, 3), rand(5, 4), rand(5), raises=RuntimeError)

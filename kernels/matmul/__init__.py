@@ -47,13 +47,16 @@ def matmul_backward(dz, x, y, needs=(True, True)):
     return dx, dy
 
 
-def linear(x, w, bias=None, activation=None):
-    """activation(x w' + bias): x (..., K), w (O, K), bias (O,); activation None, relu, sigmoid, tanh or gelu."""
+def linear(x, w, bias=None, activation=None, whole=False):
+    """activation(x w' + bias): x (..., K), w (O, K), bias (O,); activation None, relu, sigmoid, tanh or gelu.
+
+    whole: see `gemm`.
+    """
     if type(x) is ndarray:                               # written out: a call less, where little else is done
         return linear_mirror(x, w, bias, activation)
     from tritonnet.kernels.matmul.launch import gemm
 
-    y = gemm(rows_of(x), w.T, bias, activation)
+    y = gemm(rows_of(x), w.T, bias, activation, whole)
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[0])
 
 

@@ -11,17 +11,21 @@ from tritonnet.kernels.dtypes import accumulator, is_float
 from tritonnet.kernels.matmul.activation import check_activation
 from tritonnet.kernels.matmul.gemm import gemm_kernel, reduce_kernel
 from tritonnet.kernels.matmul.precision import precision_on
-from tritonnet.kernels.matmul.shapes import describable, splits, tiles
+from tritonnet.kernels.matmul.shapes import DEEPEST, describable, splits, tiles, unsplit
 from tritonnet.kernels.plans import fresh, planned
 from tritonnet.kernels.strided import block_of, collapsed
 
 
-def gemm(a, b, bias=None, activation=None) -> DeviceArray:
-    """activation(a b + bias): a (..., M, K), b (..., K, N) of one float type on one device, bias (N,) or None."""
+def gemm(a, b, bias=None, activation=None, whole=False) -> DeviceArray:
+    """activation(a b + bias): a (..., M, K), b (..., K, N) of one float type on one device, bias (N,) or None.
+
+    whole: one launch also where K would be cut into parts, if it is not too long for that.
+    """
     device = a.device
     if bias is not None and not bias.contiguous:
         bias = contiguous(bias)
-    plan = gemm_plan(device, a.shape, a.strides, b.shape, b.strides, a.dtype, activation, precision_on(device))
+    plan = gemm_plan(device, a.shape, a.strides, b.shape, b.strides, a.dtype, activation, precision_on(device),
+                     whole)
     return plan(a, b, bias)
 
 
@@ -58,7 +62,7 @@ def _aligned(strides, steps):
 
 
 @planned
-def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation, precision):
+def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation, precision, whole=False):
     """run(a, b, bias) -> the product, for operands of these shapes and strides."""
     if not is_float(dtype):
         raise RuntimeError(f'"addmm_cuda" not implemented for {dtype.name}: matrix products on a device take floats')
@@ -83,6 +87,8 @@ def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation,
     wide = _aligned(left, a_steps) and _aligned(right, b_steps)
     config = dict(config or tiles(device, dtype, batch, M, N, K, activation, wide))
     split = config.pop("SPLIT", None) or splits(device, batch, M, N, K, config)
+    if split > 1 and whole and K <= DEEPEST:
+        config, split = unsplit(dtype), 1
     resident, specialize = config.pop("RESIDENT", 0), config.pop("SPECIALIZE", 0)
     descriptors = config.pop("DESCRIPTORS", 0)
     descriptors = int(descriptors and describable(device.capability, dtype.itemsize, batch, K, left, right))

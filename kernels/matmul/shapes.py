@@ -10,6 +10,7 @@ from tritonnet.kernels.dtypes import HALVES, float64
 from tritonnet.kernels.rows import next_power_of_2
 
 FEWEST = 20  # steps along K that are cut into parts
+DEEPEST = 4096  # K up to which `unsplit` serves
 
 
 def tiles(device, dtype, batch, M, N, K, activation=None, wide=True) -> dict:
@@ -58,6 +59,12 @@ def splits(device, batch, M, N, K, config) -> int:
     programs = batch * -(-M // config["BLOCK_M"]) * -(-N // config["BLOCK_N"])
     most = min(steps // 4, 2 * device.multi_processor_count // max(1, programs), 64)
     return 1 << max(0, most.bit_length() - 1)
+
+
+def unsplit(dtype) -> dict:
+    """Tiles for a product whose K would be cut, in one launch: small ones, so that many programs share the way along K,
+    which they go in long steps. Not yet run on a GPU."""
+    return _config(32, 16, 128 if dtype in HALVES else 64, 4, 3)
 
 
 def fits(m, n, k, warps, stages, itemsize, gpu) -> bool:

@@ -11,6 +11,7 @@ from tritonnet import nn
 from tritonnet.autograd.ops.conv import Conv2d
 from tritonnet.fusion.pending import Pending
 from tritonnet.kernels import runtime
+from tritonnet.kernels.runtime.simulation import DryDriver
 from tritonnet.nn import functional as F
 
 
@@ -272,3 +273,35 @@ def test_running_statistics_are_changed_when_somebody_looks_and_once():
         for i in range(3):
             unused(x)
             agree([bn.running_mean, bn.num_batches_tracked], expected[i])
+
+
+class MnistNet(nn.Module):
+    """Convolution, relu, pool twice; linear, relu, linear."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 32, 3), nn.Conv2d(32, 64, 3)
+        self.fc1, self.fc2 = nn.Linear(1600, 128), nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc1(tritonnet.flatten(x, 1)))
+        return self.fc2(x)
+
+
+@pytest.mark.parametrize("optimizer", [tritonnet.optim.SGD, tritonnet.optim.Adam])
+def test_launches_of_a_training_step(optimizer):
+    with runtime.simulated(driver=DryDriver, arch=90):
+        model = MnistNet().cuda()
+        compiled, optimizer = tritonnet.compile(model), optimizer(model.parameters(), lr=0.01)
+        x, y = tritonnet.zeros(64, 1, 28, 28).cuda(), tritonnet.zeros(64, dtype=tritonnet.int64).cuda()
+        counts = []
+        for call in (model, compiled, compiled):
+            launches = []
+            with runtime.watching(lambda launch, launches=launches: launches.append(launch.name)):
+                optimizer.zero_grad()
+                F.cross_entropy(call(x), y).backward()
+                optimizer.step()
+            counts.append(len(launches))
+        assert counts[0] <= 32 and counts[2] <= 16, launches
