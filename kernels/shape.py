@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet.kernels.arrays import contiguous, empty, empty_like, full, is_host, zeros
+from tritonnet.kernels.arrays import contiguous, empty, empty_like, is_host, zeros
 from tritonnet.kernels.arrays.views import broadcast_strides
 from tritonnet.kernels.dtypes import category, result_type
 from tritonnet.kernels.index.offsets import bits, int_type, tile
@@ -50,6 +50,20 @@ def spanning(ndim, axis, start, stop):
     return (slice(None),) * axis + (slice(start, stop),) + (slice(None),) * (ndim - axis - 1)
 
 
+def lying_like(arrays, shape, dtype):
+    """A fresh array where `arrays` are: on a device channels last in memory if all of them lie so, else in C order."""
+    first = arrays[0]
+    if is_host(first) or len(shape) != 4 or not all(_last(a) for a in arrays) or all(a.contiguous for a in arrays):
+        return empty(shape, dtype, first)
+    N, C, H, W = shape
+    return empty((N, H, W, C), dtype, first).transpose(0, 3, 1, 2)
+
+
+def _last(x):
+    """Whether pixels of x (N, C, H, W) are dense, their channels neighbours; those of one channel are either way."""
+    return x.ndim == 4 and x.transpose(0, 2, 3, 1).contiguous
+
+
 def cat(arrays, axis=0):
     """The arrays behind each other along `axis`, in their common type."""
     first, start = arrays[0], 0
@@ -59,7 +73,7 @@ def cat(arrays, axis=0):
         return np.concatenate(arrays, axis)
     shape = list(first.shape)
     shape[axis] = sum([a.shape[axis] for a in arrays])
-    out = empty(tuple(shape), dtype if one_type else result_type(*arrays), first)
+    out = lying_like(arrays, tuple(shape), dtype if one_type else result_type(*arrays))
     if is_host(first):
         return np.concatenate(arrays, axis, out=out, casting="unsafe")
     for a in arrays:
@@ -140,7 +154,8 @@ def pad_windows(shape, widths):
 def pad(x, widths, value=0.0):
     """x framed with `value`; widths: (before, after) for each axis, negative ones cut off."""
     shape, inside, kept = pad_windows(x.shape, widths)
-    out = full(shape, value, x.dtype, x)
+    out = lying_like((x,), shape, x.dtype)
+    assign(out if is_host(out) or out.contiguous else out.transpose(0, 2, 3, 1), value)
     assign(out[inside], x[kept])
     return out
 

@@ -146,8 +146,8 @@ class Tensor(Gradients, Elementwise, Reduce, Scan, Moments, Shape, Index, Linalg
 
     def is_contiguous(self, memory_format=None):
         """Whether elements lie in C order without gaps (channels-last order on request)."""
-        if memory_format is not None and str(memory_format).endswith("channels_last") and self.ndim == 4:
-            return self.permute(0, 2, 3, 1).is_contiguous()
+        if memory_format is not None and str(memory_format).endswith("channels_last"):
+            return self.ndim == 4 and self.permute(0, 2, 3, 1).is_contiguous()
         return self.array.flags.c_contiguous if is_host(self.array) else self.array.contiguous
 
     def data_ptr(self):

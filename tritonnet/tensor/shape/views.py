@@ -238,7 +238,10 @@ def contiguous(self, memory_format=None):
 
 
 def clone(input, *, memory_format=None):
-    """A copy, through which gradients flow; in C order unless channels_last is asked for."""
-    if memory_format is not None and str(memory_format).endswith("channels_last") and input.ndim == 4:
+    """A copy, through which gradients flow: of images that lie channels last in the same order, else in C order, or in
+    the order that is asked for."""
+    kept = memory_format is None or str(memory_format).endswith("preserve_format")
+    if input.ndim == 4 and (str(memory_format).endswith("channels_last") or kept and not input.is_contiguous()
+                            and input.is_contiguous(memory_format="channels_last")):
         return Copy.apply(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     return Copy.apply(input)
