@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import warnings
 
 from tritonnet.kernels.runtime.devices import Device
 from tritonnet.kernels.runtime.errors import DeviceError, NoDevice
@@ -68,6 +69,16 @@ def simulation_requested() -> bool:
     return os.environ.get("TRITONNET_SIMULATE", "0") not in ("", "0")
 
 
+def _devices_requested() -> int:
+    """How many; one, with a warning, where TRITONNET_SIMULATE is no number."""
+    asked = os.environ["TRITONNET_SIMULATE"]
+    if asked.isdecimal():
+        return int(asked)
+    warnings.warn(f"TRITONNET_SIMULATE={asked}: expected a number of devices, or 0; taking 1", RuntimeWarning,
+                  stacklevel=3)
+    return 1
+
+
 def checks_requested() -> bool:
     """Whether TRITONNET_CHECK asks simulated devices to check all they can."""
     return os.environ.get("TRITONNET_CHECK", "0") not in ("", "0")
@@ -81,7 +92,7 @@ def backend():
     if _base is None:
         with _lock:
             if _base is None:
-                _base = Simulated(int(os.environ["TRITONNET_SIMULATE"])) if simulation_requested() else Cuda()
+                _base = Simulated(_devices_requested()) if simulation_requested() else Cuda()
     return _base
 
 

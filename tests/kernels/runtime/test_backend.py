@@ -25,6 +25,15 @@ def test_simulated_by_environment():
     assert python(code, TRITONNET_SIMULATE="2") == "True 2 True cuda:1 (simulated)"
 
 
+def test_simulated_by_what_is_no_number():
+    code = """
+import warnings
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    print(runtime.device_count(), said[0].message)"""
+    assert python(code, TRITONNET_SIMULATE="yes").startswith("1 TRITONNET_SIMULATE=yes: expected a number of devices")
+
+
 def test_nothing_installed_is_no_reason_not_to_import():
     code = """
 import sys
