@@ -126,9 +126,9 @@ class Op(Node):
         parent = self.parents[i]
         return parent if parent is not None and not isinstance(parent, Node) else make(array, parent)
 
-    def output(self, array):
-        """The saved result as a tensor with its history."""
-        return make(array, self)
+    def output(self, array, i=None):
+        """The saved result, or the i-th of several, as a tensor with its history."""
+        return make(array, self if i is None else Output(self, i, array))
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

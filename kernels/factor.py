@@ -1,4 +1,4 @@
-"""Square systems: inverse, solution, determinant and Cholesky's factor of (stacks of) matrices, by LAPACK.
+"""Square systems and decompositions of (stacks of) matrices, by LAPACK.
 
     y = A^-1,                  dA = -y^T dy y^T
     x = A^-1 b,                db = A^-T dx,             dA = -db x^T
@@ -115,3 +115,44 @@ def cholesky_backward(dl, low):
     back = np.linalg.inv(low)
     s = transposed(back) @ half @ back
     return (s + transposed(s)) / 2
+
+
+def _converged(name, function, *args):
+    """A decomposition, or LinAlgError."""
+    try:
+        return function(*args)
+    except np.linalg.LinAlgError as error:
+        raise LinAlgError(f"{name}: {error}") from None
+
+
+@on_host
+def eigh(a, uplo):
+    """(eigenvalues, eigenvectors) of symmetric matrices."""
+    return tuple(_converged("linalg.eigh", np.linalg.eigh, a, uplo))
+
+
+@on_host
+def svd(a, full):
+    """(U, S, Vh)."""
+    return tuple(_converged("linalg.svd", np.linalg.svd, a, full))
+
+
+@on_host
+def svd_values(a):
+    """The singular values."""
+    return _converged("linalg.svdvals", lambda a: np.linalg.svd(a, compute_uv=False), a)
+
+
+@on_host
+def qr(a, complete):
+    """(Q, R)."""
+    return tuple(np.linalg.qr(a, "complete" if complete else "reduced"))
+
+
+@on_host
+def pseudo_inverse(a, least):
+    """The pseudo-inverse; singular values up to `least`, of the shape of the stack, count as 0."""
+    u, s, vh = _converged("linalg.pinv", np.linalg.svd, a, False)
+    kept = s > np.asarray(least)[..., None]
+    inverse = np.where(kept, 1 / np.where(kept, s, 1), 0)
+    return np.ascontiguousarray(transposed(vh) @ (inverse[..., None] * transposed(u)), a.dtype)

@@ -51,7 +51,7 @@ def test_gradient_agrees_with_finite_differences(op, i, sample):
     gradcheck(*differentiable(op, sample), rtol=1e-5 * sample.loose, atol=1e-6 * sample.loose)
 
 
-CONSTANT_BETWEEN_STEPS = {"Ceil", "Floor", "Round", "Sign", "Trunc"}     # their gradient, 0, has no history
+CONSTANT_BETWEEN_STEPS = {"Ceil", "Floor", "FloorDivide", "Round", "Sign", "Trunc"}  # their gradient, 0, has no history
 
 
 @pytest.mark.parametrize("op, i, sample", cases(lambda s: s.grad and not s.raises and sum(

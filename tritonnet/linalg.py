@@ -1,28 +1,30 @@
 """`torch.linalg`: norms, systems, decompositions.
 
-Matrices are decomposed on the host by LAPACK; what is on a device is brought there and back. inv, solve, det, slogdet,
-cholesky, and what is made of them, have gradients; eigenvalues, singular values and QR have none, and say so.
+Matrices are decomposed on the host by LAPACK; what is on a device is brought there and back. All have gradients.
+Eigenvalues of general matrices are complex numbers, which there are none of here: eig and eigvals raise.
 """
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 import tritonnet
 from tritonnet.autograd.autocast import LOW, listed
-from tritonnet.autograd.function import make
 from tritonnet.autograd.mode import state
-from tritonnet.autograd.ops.factor import Cholesky, Det, Inverse, LogDet, Solve, check_square
-from tritonnet.kernels.factor import LinAlgError, on_host
+from tritonnet.autograd.ops.decompose import Eigh, Pinv, Qr, Svd, SvdValues, check_matrices
+from tritonnet.autograd.ops.factor import Cholesky, Det, Inverse, LogDet, Solve
+from tritonnet.kernels.factor import LinAlgError
 from tritonnet.tensor import products
 from tritonnet.tensor.products import matrix_power, tensordot
 from tritonnet.tensor.reduce import norm as _norm
+from tritonnet.tensor.systems import cholesky_ex, inv_ex, matrix_exp, solve_triangular
 
-__all__ = ["LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq",
-           "matmul", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet",
-           "solve", "svd", "svdvals", "tensordot", "vander", "vecdot", "vector_norm"]
+__all__ = ["LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals",
+           "eigvalsh", "inv", "inv_ex", "lstsq", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank",
+           "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot",
+           "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm"]
 
-matmul, vander = tritonnet.matmul, tritonnet.vander
+matmul = tritonnet.matmul
 
 
 class _Named(tuple):
@@ -37,17 +39,13 @@ class _Named(tuple):
         return "tritonnet.return_types(\n" + "".join(f"{n}={v},\n" for n, v in self.__dict__.items()) + ")"
 
 
-def _decomposed(name, function, a):
-    """Results of a NumPy function, without gradients."""
-    if a.ndim < 2:
-        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
-    if state.grad and a.requires_grad:
-        raise NotImplementedError(f"{name} has no gradient: give it a.detach()")
-    try:
-        found = on_host(function)(a.array)
-    except np.linalg.LinAlgError as error:
-        raise LinAlgError(f"{name}: {error}") from None
-    return tuple(make(f) for f in found) if isinstance(found, tuple) else make(found)
+def vander(x, *, N=None):
+    """Rising powers of the last dimension's elements: (…, n) -> (…, n, N), N = n."""
+    if N is not None and N <= 1:
+        raise RuntimeError("N must be greater than 1.")
+    x = x.reshape(1) if x.ndim == 0 else x
+    powers = tritonnet.arange(x.shape[-1] if N is None else N, device=x.device)
+    return x.unsqueeze(-1) ** powers
 
 
 def inv(A):
@@ -81,54 +79,104 @@ def cholesky(A, *, upper=False):
 
 
 def eigh(A, UPLO="L"):
-    """(eigenvalues, eigenvectors) of symmetric matrices, in ascending order."""
-    check_square("linalg.eigh", A.array)
-    return _Named(("eigenvalues", "eigenvectors"),
-                  _decomposed("linalg.eigh", lambda a: tuple(np.linalg.eigh(a, UPLO)), A))
+    """(eigenvalues, eigenvectors) of symmetric matrices, in ascending order; one triangle is read: "L" or "U"."""
+    return _Named(("eigenvalues", "eigenvectors"), Eigh.apply(A, UPLO))
 
 
 def eigvalsh(A, UPLO="L"):
     """The eigenvalues of symmetric matrices."""
-    return eigh(A, UPLO)[0]
+    return Eigh.apply(A, UPLO)[0]
+
+
+def eig(A):
+    """Raises: eigenvalues of general matrices are complex numbers."""
+    raise NotImplementedError("linalg.eig: tritonnet has no complex element types, which eigenvalues of general "
+                              "matrices need: use eigh for symmetric ones")
+
+
+eigvals = eig
+
+
+def tensorinv(A, ind=2):
+    """The inverse of A as a map from its last dimensions to its first `ind`, whose sizes have one product."""
+    if ind <= 0:
+        raise RuntimeError("Expected a strictly positive integer for 'ind'")
+    rows, columns = A.shape[:ind], A.shape[ind:]
+    if math.prod(rows) != math.prod(columns):
+        raise RuntimeError("Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), "
+                           f"but got {math.prod(columns)} != {math.prod(rows)}")
+    return inv(A.reshape(math.prod(rows), -1)).reshape(*columns, *rows)
+
+
+def tensorsolve(A, B, dims=None):
+    """X with tensordot(A, X, X.ndim) = B; dims: of A, moved to its end first."""
+    if dims is not None:
+        A = A.movedim(tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))
+    shape = A.shape[B.ndim:]
+    if math.prod(shape) != B.numel():
+        raise RuntimeError("Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+                           f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {B.numel()}")
+    return solve(A.reshape(B.numel(), -1), B.reshape(-1)).reshape(shape)
 
 
 def svd(A, full_matrices=True):
-    """(U, S, Vh) with A = U diag(S) Vh, S in descending order."""
-    return _Named(("U", "S", "Vh"), _decomposed("linalg.svd", lambda a: tuple(np.linalg.svd(a, full_matrices)), A))
+    """(U, S, Vh) with A = U diag(S) Vh, S in descending order.
+
+    Gradients of U and Vh are infinite where singular values coincide; the vectors of full_matrices beyond the
+    singular values have none.
+    """
+    return _Named(("U", "S", "Vh"), Svd.apply(A, bool(full_matrices)))
 
 
 def svdvals(A):
     """The singular values, in descending order."""
-    return _decomposed("linalg.svdvals", lambda a: np.linalg.svd(a, compute_uv=False), A)
+    return SvdValues.apply(A)
 
 
 def qr(A, mode="reduced"):
     """(Q, R) with A = Q R; mode: "reduced", "complete" or "r" (Q empty)."""
-    if mode == "r":
-        return _Named(("Q", "R"), (A.new_empty(0), _decomposed("linalg.qr", lambda a: np.linalg.qr(a, "r"), A)))
-    return _Named(("Q", "R"), _decomposed("linalg.qr", lambda a: tuple(np.linalg.qr(a, mode)), A))
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or "
+                           "'complete'")
+    if mode == "r" and state.grad and A.requires_grad:
+        raise RuntimeError("linalg.qr: The derivative of linalg.qr depends on Q: use mode='reduced' instead of 'r'")
+    Q, R = Qr.apply(A, mode == "complete")
+    return _Named(("Q", "R"), (A.new_empty(0) if mode == "r" else Q, R))
 
 
 def _tolerance(s, shape, atol, rtol):
-    eps = tritonnet.finfo(s.dtype).eps
-    atol = 0.0 if atol is None else atol
-    rtol = (0.0 if atol else max(shape[-2:]) * eps) if rtol is None else rtol
-    largest = s.amax(-1, keepdim=True)
-    return tritonnet.maximum(largest * rtol, tritonnet.full_like(largest, atol))
+    """Up to where singular values count as 0: (…,), for values (…, K)."""
+    atol, rtol = (t if t is None or isinstance(t, tritonnet.Tensor) else s.new_tensor(t) for t in (atol, rtol))
+    if rtol is None:
+        default = s.new_tensor(max(shape[-2:]) * tritonnet.finfo(s.dtype).eps)
+        rtol = default if atol is None else tritonnet.where(atol > 0, default.new_zeros(()), default)
+    largest = s.amax(-1) if s.shape[-1] else s.sum(-1)
+    relative = largest * rtol
+    return relative if atol is None else tritonnet.maximum(*tritonnet.broadcast_tensors(relative, atol))
 
 
-def pinv(A, *, atol=None, rtol=None, hermitian=False):
-    """The pseudo-inverse (…, N, M) of (…, M, N)."""
-    U, S, Vh = svd(A, full_matrices=False)
-    kept = _tolerance(S, A.shape, atol, rtol) < S
-    inverse = tritonnet.where(kept, 1 / S.masked_fill(~kept, 1.0), tritonnet.zeros_like(S))
-    return Vh.mT @ (inverse.unsqueeze(-1) * U.mT)
+def _sizes(A, hermitian):
+    """The singular values, which are the sizes of the eigenvalues of symmetric matrices."""
+    return eigvalsh(A).abs() if hermitian else svdvals(A)
 
 
-def matrix_rank(A, *, atol=None, rtol=None, hermitian=False):
+def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
+    """The pseudo-inverse (…, N, M) of (…, M, N); singular values up to max(atol, rtol times the largest) count as 0."""
+    check_matrices("linalg.pinv", A.array)
+    rtol = rcond if rtol is None else rtol
+    if 0 in A.shape[-2:]:
+        return A.mT * 0
+    if hermitian:  # one triangle counts
+        A = A.tril() + A.tril(-1).mT
+    least = _tolerance(_sizes(A.detach(), hermitian), A.shape, atol, rtol)
+    return Pinv.apply(A, least.expand(A.shape[:-2]))
+
+
+def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     """How many singular values are not (nearly) zero."""
-    S = svdvals(A)
-    return (_tolerance(S, A.shape, atol, rtol) < S).sum(-1)
+    S = _sizes(A.detach(), hermitian)
+    least = tritonnet.as_tensor(tol) if tol is not None else _tolerance(S, A.shape, atol, rtol)
+    return (least.unsqueeze(-1) < S).sum(-1)
 
 
 def lstsq(A, B, rcond=None, *, driver=None):

@@ -42,7 +42,8 @@ def unary(name, definition, torch=None, low=-2.0, high=2.0, defaults=(), doc="",
             yield Sample(rand.integers(-3, 4, (4, 5)), *params, grad=False)               # integers
 
     def oracle(torch, *args):
-        function = getattr(torch, torch_name, None) or getattr(torch.nn.functional, torch_name)
+        function = getattr(torch, torch_name, None) or getattr(torch.nn.functional, torch_name, None) or getattr(
+            torch.special, torch_name)
         return function(*args)
 
     samples(op, oracle)(generate)
@@ -50,7 +51,7 @@ def unary(name, definition, torch=None, low=-2.0, high=2.0, defaults=(), doc="",
 
 
 def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", symbol="", bits=False, number_first=True,
-           layouts=False):
+           layouts=False, floats=False):
     """An operation of two arguments, arrays or numbers, that broadcast."""
     op = scalar_op(name, definition, doc or f"x {symbol} y, element by element; x and y broadcast.")
     BY_DEFINITION[definition] = op
@@ -72,7 +73,8 @@ def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", symbol="", b
             yield Sample(1.5, x[..., 0], grad=differentiable, dtypes=few)
         yield Sample(x[:0], y[:, :1][:1], grad=differentiable, dtypes=few)                  # no elements
         yield Sample(np.repeat(SPECIAL, 5), np.tile(SPECIAL, 5), grad=False, dtypes=few)    # every pair
-        yield Sample(rand.integers(-9, 10, (4, 5)), rand.integers(1, 4, (4, 5)), grad=False)
+        if not floats:
+            yield Sample(rand.integers(-9, 10, (4, 5)), rand.integers(1, 4, (4, 5)), grad=False)
         if layouts:
             yield Sample(rand.integers(1, 10, (4, 5)), x[0, :4, :5], grad=False)            # promoted inside the kernel
             yield Sample(x[0], np.ascontiguousarray(y[0].T).T)                              # two memory orders
@@ -81,10 +83,14 @@ def binary(name, definition, torch=None, low=0.1, high=2.0, doc="", symbol="", b
         yield Sample(x, rand(5, 6), raises=RuntimeError)                                    # sizes that do not match
 
     def oracle(torch, x, y):
+        if torch_name == "floor_divide":  # which has no gradient, unlike this
+            return torch.div(x, y, rounding_mode="floor")
+        if torch_name == "gcd":
+            return torch.gcd(x, torch.as_tensor(y))
         function = getattr(torch, torch_name)
         return function(*(torch.tensor(a, dtype=torch.float64) if not torch.is_tensor(a) else a for a in (x, y))
-                        if torch_name in ("maximum", "minimum", "atan2", "logical_and", "logical_or", "logical_xor",
-                                          "fmod", "eq", "ne", "lt", "le", "gt", "ge") else (x, y))
+                        if torch_name in ("hypot", "maximum", "minimum", "atan2", "logical_and", "logical_or",
+                                          "logical_xor", "fmod", "eq", "ne", "lt", "le", "gt", "ge") else (x, y))
 
     samples(op, oracle)(generate)
     return op

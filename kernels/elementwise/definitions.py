@@ -49,9 +49,11 @@ lerp_like, clamp_like = _operation(("x", "y", "w"), "z"), _operation(("x", "lo",
 where_like, prelu_like = _operation(("c", "x", "y"), "z"), _operation(("x", "w"), "z")
 
 LN2, LN10, TWO_OVER_SQRT_PI = "0.6931471805599453", "2.302585092994046", "1.1283791670955126"
+HALF_SQRT_PI = "0.886226925452758"
 INV_SQRT_2PI, SQRT_2_OVER_PI = "0.3989422804014327", "0.7978845608028654"  # the one is half of the other
 SELU_SCALE, SELU_ALPHA_SCALE = "1.0507009873554805", "1.7580993408473766"
 ZERO = "where(dy == dy, 0, 0)"  # also where dy is infinite
+ZERO_OF_TWO = "where(dz == dz, 0, 0)"
 GELU_TANH = f"tanh({SQRT_2_OVER_PI} * (x + 0.044715 * x * x * x))"
 
 NO_MINUS = ("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
@@ -74,14 +76,14 @@ OPERATIONS = {
     "div": binary(z="divide(x, y)", dx="dz / y", dy="-dz * divide(x, y) / y", result=FLOAT),
     "pow": binary(z="pow(x, y)", dx="where(y == 0, 0, dz * y * pow(x, y - 1))",
                   dy="where((x == 0) & (y >= 0), 0, dz * z * log(x))", accepts=NUMBERS),
-    "floor_divide": binary(z="floor_divide(x, y)", accepts=NUMBERS),
+    "floor_divide": binary(z="floor_divide(x, y)", dx=ZERO_OF_TWO, dy=ZERO_OF_TWO, accepts=NUMBERS),
     "remainder": binary(z="remainder(x, y)", dx="dz", dy="-dz * floor_divide(x, y)", accepts=NUMBERS),
     "fmod": binary(z="fmod(x, y)", dx="dz", dy="-dz * trunc(x / y)", accepts=NUMBERS),
     "maximum": binary(z="maximum(x, y)", dx="where(x < y, 0, where(x == y, dz * 0.5, dz))",
                       dy="where(y < x, 0, where(x == y, dz * 0.5, dz))"),
     "minimum": binary(z="minimum(x, y)", dx="where(x > y, 0, where(x == y, dz * 0.5, dz))",
                       dy="where(y > x, 0, where(x == y, dz * 0.5, dz))"),
-    "copysign": binary(z="copysign(x, y)", dx="where(x == 0, 0, where(x == z, dz, -dz))", dy="where(dz == dz, 0, 0)",
+    "copysign": binary(z="copysign(x, y)", dx="where(x == 0, 0, where(x == z, dz, -dz))", dy=ZERO_OF_TWO,
                        result=FLOAT),
     "lerp": lerp_like(z="where(w < 0.5, x + w * (y - x), y - (y - x) * (1 - w))", dx="dz * (1 - w)", dy="dz * w",
                       dw="dz * (y - x)", accepts=FLOATS),
@@ -100,7 +102,9 @@ OPERATIONS = {
     "asin": unary(y="asin(x)", dx="dy / sqrt(1 - x * x)", result=FLOAT),
     "acos": unary(y="acos(x)", dx="-dy / sqrt(1 - x * x)", result=FLOAT),
     "atan": unary(y="atan(x)", dx="dy / (1 + x * x)", result=FLOAT),
-    "atan2": binary(z="atan2(x, y)", dx="dz * y / (x * x + y * y)", dy="-dz * x / (x * x + y * y)", result=FLOAT),
+    "atan2": binary(z="atan2(x, y)", dx="where((x == 0) & (y == 0), 0, dz * y / (x * x + y * y))",
+                    dy="where((x == 0) & (y == 0), 0, -dz * x / (x * x + y * y))", result=FLOAT),
+    "hypot": binary(z="hypot(x, y)", dx="dz * divide(x, z)", dy="dz * divide(y, z)", accepts=FLOATS),
     "sinh": unary(y="sinh(x)", dx="dy * cosh(x)", result=FLOAT),
     "cosh": unary(y="cosh(x)", dx="dy * sinh(x)", result=FLOAT),
     "tanh": unary(y="tanh(x)", dx="dy * (1 - y * y)", result=FLOAT),
@@ -109,6 +113,15 @@ OPERATIONS = {
     "atanh": unary(y="atanh(x)", dx="dy / (1 - x * x)", result=FLOAT),
     "erf": unary(y="erf(x)", dx=f"dy * {TWO_OVER_SQRT_PI} * exp(-x * x)", result=FLOAT),
     "erfc": unary(y="erfc(x)", dx=f"dy * -{TWO_OVER_SQRT_PI} * exp(-x * x)", result=FLOAT),
+    "erfinv": unary(y="erfinv(x)", dx=f"dy * {HALF_SQRT_PI} * exp(y * y)", result=FLOAT),
+    "lgamma": unary(y="lgamma(x)", dx="dy * digamma(x)", result=FLOAT),
+    "digamma": unary(y="digamma(x)", dx="dy * polygamma(x, 1)", result=FLOAT),
+    "polygamma": unary(y="polygamma(x, n)", dx="dy * polygamma(x, n + 1)", result=FLOAT, params=("n",)),
+    "xlogy": binary(z="where((x == 0) & (y == y), 0, x * log(y))", dx="where((x == 0) & (y <= 0), 0, dz * log(y))",
+                    dy="dz * x / y", result=FLOAT),
+    "entr": unary(y="where(x < 0, log(where(x < 0, 0, x)), where(x == 0, 0, -x * log(x)))", dx="dy * (-log(x) - 1)",
+                  result=FLOAT),
+    "logit": unary(y="log(x / (1 - x))", dx="s = sqrt(x * (1 - x)); dy / (s * s)", result=FLOAT),
     # activations
     "sigmoid": unary(y="1 / (1 + exp(-x))", dx="dy * y * (1 - y)", result=FLOAT),
     "relu": unary(y="maximum(x, 0)", dx="where(y > 0, dy, 0)", accepts=NUMBERS,
@@ -124,19 +137,19 @@ OPERATIONS = {
                        dx="where(x <= -3, 0, where(x < 3, dy * (x / 3 + 0.5), dy))", accepts=FLOATS),
     "hardsigmoid": unary(y="minimum(maximum(x + 3, 0), 6) / 6", dx="where((x > -3) & (x < 3), dy / 6, 0)",
                          accepts=FLOATS),
-    "relu6": unary(y="minimum(maximum(x, 0), 6)", dx="where((x > 0) & (x < 6), dy, 0)", accepts=NUMBERS),
+    "relu6": unary(y="minimum(maximum(x, 0), 6)", dx="where((x <= 0) | (x >= 6), 0, dy)", accepts=NUMBERS),
     "selu": unary(y=f"where(x > 0, {SELU_SCALE} * x, {SELU_ALPHA_SCALE} * expm1(x))",
-                  dx=f"where(x > 0, {SELU_SCALE} * dy, dy * (y + {SELU_ALPHA_SCALE}))", accepts=FLOATS),
-    "elu": unary(y="where(x > 0, x, alpha * expm1(x))", dx="where(x > 0, dy, dy * alpha * exp(x))", accepts=FLOATS,
+                  dx=f"where(x <= 0, dy * (y + {SELU_ALPHA_SCALE}), {SELU_SCALE} * dy)", accepts=FLOATS),
+    "elu": unary(y="where(x > 0, x, alpha * expm1(x))", dx="where(x <= 0, dy * alpha * exp(x), dy)", accepts=FLOATS,
                  params=("alpha",)),
-    "celu": unary(y="where(x > 0, x, alpha * expm1(x / alpha))", dx="where(x > 0, dy, dy * exp(x / alpha))",
+    "celu": unary(y="where(x > 0, x, alpha * expm1(x / alpha))", dx="where(x <= 0, dy * exp(x / alpha), dy)",
                   accepts=FLOATS, params=("alpha",)),
     "leaky_relu": unary(y="where(x > 0, x, x * negative_slope)", dx="where(x > 0, dy, dy * negative_slope)",
                         accepts=FLOATS, params=("negative_slope",)),
     "softplus": unary(y="where(x * beta > threshold, x, log1p(exp(x * beta)) / beta)",
                       dx="where(x * beta > threshold, dy, dy / (1 + exp(-x * beta)))", accepts=FLOATS,
                       params=("beta", "threshold")),
-    "hardtanh": unary(y="minimum(maximum(x, min_val), max_val)", dx="where((x > min_val) & (x < max_val), dy, 0)",
+    "hardtanh": unary(y="minimum(maximum(x, min_val), max_val)", dx="where((x <= min_val) | (x >= max_val), 0, dy)",
                       accepts=NUMBERS, params=("min_val", "max_val")),
     "threshold": unary(y="where(x <= threshold, value, x)", dx="where(x <= threshold, 0, dy)", accepts=NUMBERS,
                        params=("threshold", "value")),
@@ -154,11 +167,11 @@ OPERATIONS = {
     "frac": unary(y="x - trunc(x)", dx="dy", accepts=FLOATS),
     # choice
     "where": where_like(z="where(c, x, y)", dx="where(c, dz, 0)", dy="where(c, 0, dz)"),
-    "clamp_min": _operation(("x", "lo"), "z")(z="maximum(x, lo)", dx="where(x < lo, 0, dz)", dlo="where(x < lo, dz, 0)",
-                                              accepts=NUMBERS),
-    "clamp_max": _operation(("x", "hi"), "z")(z="minimum(x, hi)", dx="where(x > hi, 0, dz)", dhi="where(x > hi, dz, 0)",
-                                              accepts=NUMBERS),
-    "clamp": clamp_like(z="minimum(maximum(x, lo), hi)", dx="where((x < lo) | (x > hi), 0, dz)",
+    "clamp_min": _operation(("x", "lo"), "z")(z="maximum(x, lo)", dx="where(x >= lo, dz, 0)",
+                                              dlo="where(x < lo, dz, 0)", accepts=NUMBERS),
+    "clamp_max": _operation(("x", "hi"), "z")(z="minimum(x, hi)", dx="where(x <= hi, dz, 0)",
+                                              dhi="where(x > hi, dz, 0)", accepts=NUMBERS),
+    "clamp": clamp_like(z="minimum(maximum(x, lo), hi)", dx="where((x >= lo) & (x <= hi), dz, 0)",
                         dlo="where((x < lo) & (lo < hi), dz, 0)", dhi="where((x > hi) | (lo > hi), dz, 0)",
                         accepts=NUMBERS),
     # questions
@@ -173,6 +186,7 @@ OPERATIONS = {
     # bits
     "bitwise_not": unary(y="~x", accepts=INTEGERS), "bitwise_and": binary(z="x & y", accepts=INTEGERS),
     "bitwise_or": binary(z="x | y", accepts=INTEGERS), "bitwise_xor": binary(z="x ^ y", accepts=INTEGERS),
+    "gcd": binary(z="gcd(x, y)", accepts="i"),
     "shift_left": binary(z="shift_left(x, y)", accepts="i"), "shift_right": binary(z="shift_right(x, y)", accepts="i"),
     "copy": unary(y="x", dx="dy"),
 }

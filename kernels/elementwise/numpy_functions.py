@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from tritonnet.kernels.elementwise.gamma import digamma, erfinv, lgamma, polygamma
 from tritonnet.kernels.elementwise.special import erf, erfc, normal_cdf
 
 BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
@@ -93,14 +94,16 @@ def _shift(ufunc, overflow):
 
 
 UFUNCS = """abs exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan sinh cosh tanh maximum minimum isinf isfinite fmod
-    remainder floor_divide copysign add subtract multiply divide negative bitwise_and bitwise_or bitwise_xor invert
-    greater greater_equal less less_equal equal not_equal"""
+    remainder floor_divide copysign hypot gcd add subtract multiply divide negative bitwise_and bitwise_or bitwise_xor
+    invert greater greater_equal less less_equal equal not_equal"""
 FUNCTIONS = {name: getattr(np, name) for name in UFUNCS.split()} | {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "floor": _unless_integer(np.floor), "ceil": _unless_integer(np.ceil),
     "round": _unless_integer(np.rint), "trunc": _unless_integer(np.trunc), "where": select, "sign": sign, "pow": power,
-    "erf": erf, "erfc": erfc, "normal_cdf": normal_cdf, "shift_left": _shift(np.left_shift, lambda x: 0),
+    "lgamma": lgamma, "digamma": digamma, "polygamma": polygamma, "erfinv": erfinv, "erf": erf, "erfc": erfc,
+    "normal_cdf": normal_cdf, "shift_left": _shift(np.left_shift, lambda x: 0),
     "shift_right": _shift(np.right_shift, lambda x: np.where(np.less(x, 0), -1, 0)),
 }
 #: whose `out` must not be an operand
-CAREFUL = {"where", "sign", "pow", "erf", "erfc", "normal_cdf", "shift_left", "shift_right"}
+CAREFUL = {"lgamma", "digamma", "polygamma", "erfinv", "where", "sign",
+           "pow", "erf", "erfc", "normal_cdf", "shift_left", "shift_right"}

@@ -7,6 +7,7 @@ and `libdevice.exp` inside a function `exp` would be taken for that function.
 
 from __future__ import annotations
 
+from tritonnet.kernels.elementwise import triton_gamma
 from tritonnet.kernels.kernel import jit, libdevice, tl
 
 
@@ -183,6 +184,11 @@ def erfc_(a):
 
 
 @jit
+def hypot_(a, b):
+    return libdevice.hypot(a, b)
+
+
+@jit
 def normal_cdf_(a):
     return 0.5 + 0.5 * libdevice.erf(a * 0.7071067811865476)
 
@@ -276,4 +282,5 @@ def shift_right_(a, b):
     return tl.where((b < 0) | (b >= a.dtype.primitive_bitwidth), tl.where(a < 0, -1, 0), a >> b)
 
 
-FUNCTIONS = {name[:-1]: value for name, value in globals().items() if hasattr(value, "source") and name[-1] == "_"}
+FUNCTIONS = triton_gamma.FUNCTIONS | {
+    name[:-1]: value for name, value in globals().items() if hasattr(value, "source") and name[-1] == "_"}

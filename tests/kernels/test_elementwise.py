@@ -14,7 +14,7 @@ from tritonnet.kernels.elementwise.host import body
 OPERATIONS = list(e.OPERATIONS)
 FLOATS = [np.float32, np.float16, ml_dtypes.bfloat16, np.float64]
 INTEGERS = [np.int64, np.int32, np.uint8, np.bool_]
-PARAMS = {"alpha": 1.5, "negative_slope": 0.1, "beta": 2.0, "threshold": 1.0, "min_val": -0.5, "max_val": 0.5,
+PARAMS = {"n": 1, "alpha": 1.5, "negative_slope": 0.1, "beta": 2.0, "threshold": 1.0, "min_val": -0.5, "max_val": 0.5,
           "value": 3.0}
 TOLERANCE = {np.float32: 3e-6, np.float64: 1e-13, np.float16: 2e-3, ml_dtypes.bfloat16: 2e-2}
 

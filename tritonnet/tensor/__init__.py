@@ -13,12 +13,14 @@ from tritonnet.tensor import (
     scan,
     shape,
     softmax,
+    special,
     steps,
+    systems,
 )
 from tritonnet.tensor.core import Tensor
 
 _families = (creation, elementwise, index, linalg, moments, predicates, products, reduce, rng, scan, shape, softmax,
-             steps)
+             special, steps, systems)
 __all__ = ["Tensor"]
 for _family in _families:
     __all__ += _family.__all__

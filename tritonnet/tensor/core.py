@@ -27,7 +27,9 @@ from tritonnet.tensor.reduce import Reduce
 from tritonnet.tensor.scan import Scan
 from tritonnet.tensor.shape import Shape
 from tritonnet.tensor.softmax import Softmax
+from tritonnet.tensor.special import Special
 from tritonnet.tensor.steps import Steps
+from tritonnet.tensor.systems import Systems
 
 
 class Size(tuple):
@@ -48,7 +50,7 @@ class Size(tuple):
 
 
 class Tensor(Gradients, Elementwise, Reduce, Scan, Moments, Shape, Index, Linalg, Products, Steps, Softmax,
-             Convert, Rng):
+             Special, Systems, Convert, Rng):
     """An n-dimensional array on the CPU or a GPU that records what is computed with it.
 
     `array` is the NumPy or device array below; `node` the operation that made it, None for a leaf; `base` how it is a

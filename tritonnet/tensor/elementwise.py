@@ -10,7 +10,7 @@ from tritonnet.kernels.dtypes import category, is_float, result_type
 from tritonnet.tensor.operators import Operators, in_place, in_place_method
 
 __all__ = ["add", "sub", "subtract", "div", "divide", "pow", "where", "clamp", "clip", "clamp_min", "clamp_max",
-           "lerp", "rsub", "addcmul", "addcdiv", "logaddexp", "hypot", "xlogy", "logit", "nan_to_num", "isposinf",
+           "lerp", "rsub", "addcmul", "addcdiv", "logaddexp", "nan_to_num", "isposinf",
            "isneginf", "deg2rad", "rad2deg", "celu", "elu", "leaky_relu", "threshold", "hardtanh", "softplus", "gelu",
            "prelu", "float_power"]
 
@@ -51,7 +51,7 @@ for _names, _op in {
     "atanh arctanh": ops.Atanh, "erf": ops.Erf, "erfc": ops.Erfc, "sigmoid": ops.Sigmoid, "relu": ops.Relu,
     "silu": ops.Silu, "mish": ops.Mish, "relu6": ops.Relu6, "selu": ops.Selu, "hardswish": ops.Hardswish,
     "hardsigmoid": ops.Hardsigmoid, "softsign": ops.Softsign, "logsigmoid": ops.LogSigmoid, "floor": ops.Floor,
-    "ceil": ops.Ceil, "round": ops.Round, "trunc fix": ops.Trunc, "frac": ops.Frac, "logical_not": ops.LogicalNot,
+    "ceil": ops.Ceil, "trunc fix": ops.Trunc, "frac": ops.Frac, "logical_not": ops.LogicalNot,
     "bitwise_not": ops.BitwiseNot,
 }.items():
     _define(_names, _op)
@@ -180,25 +180,10 @@ def addcdiv(input, tensor1, tensor2, *, value=1):
 
 def logaddexp(input, other):
     """log(exp(input) + exp(other)), without overflow."""
+    if not isinstance(other, function.Tensor):
+        raise TypeError(f"logaddexp(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
     larger, difference = maximum(input, other), abs(input - other)  # noqa: F821  (defined by the tables above)
     return where(input == other, larger + math.log(2), larger + log1p(exp(-difference)))  # noqa: F821
-
-
-def hypot(input, other):
-    """The length of the hypotenuse, sqrt(input^2 + other^2)."""
-    return sqrt(input * input + other * other)  # noqa: F821
-
-
-def xlogy(input, other):
-    """input log(other), and 0 where input is 0 and other is not NaN."""
-    other = other if isinstance(other, function.Tensor) else input.new_tensor(other)
-    return where((input == 0) & ~isnan(other), 0.0, input * log(other))  # noqa: F821
-
-
-def logit(input, eps=None):
-    """log(x / (1 - x)), with x first clamped to [eps, 1 - eps]."""
-    x = input if eps is None else clamp(input, eps, 1 - eps)
-    return log(x / (1 - x))  # noqa: F821
 
 
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
@@ -270,19 +255,23 @@ def gelu(input, approximate="none"):
 
 def prelu(input, weight):
     """input where it is positive, else weight times it; one weight, or one per channel (axis 1)."""
+    if weight.ndim > 1:
+        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
+    if not input.ndim:
+        return ops.Prelu.apply(input, weight.reshape(()))
     if weight.array.size != 1:
         weight = weight.reshape(-1, *[1] * (input.ndim - 2))
     return ops.Prelu.apply(input, weight)
 
 
 subtract, divide, clip = sub, div, clamp
-for _f in (add, sub, div, pow, clamp, clamp_min, clamp_max, lerp, addcmul, addcdiv, logaddexp, hypot, xlogy,
-           logit, nan_to_num, isposinf, isneginf, deg2rad, rad2deg, float_power, prelu):
+for _f in (add, sub, div, pow, clamp, clamp_min, clamp_max, lerp, addcmul, addcdiv, logaddexp,
+           nan_to_num, isposinf, isneginf, deg2rad, rad2deg, float_power, prelu):
     setattr(Elementwise, _f.__name__, _f)
 Elementwise.subtract, Elementwise.divide, Elementwise.clip = sub, div, clamp
 Elementwise.where = lambda self, condition, other: ops.Where.apply(condition, self, other)
 for _f in (div, pow, clamp, clamp_min, clamp_max, lerp, addcmul, addcdiv, leaky_relu, elu, celu, threshold, hardtanh,
-           nan_to_num):
+           nan_to_num, deg2rad, rad2deg, float_power):
     setattr(Elementwise, f"{_f.__name__}_", in_place(_f))
 Elementwise.add_, Elementwise.sub_ = _scaled_in_place(ops.Add), _scaled_in_place(ops.Sub)
 Elementwise.subtract_, Elementwise.divide_, Elementwise.clip_ = Elementwise.sub_, Elementwise.div_, Elementwise.clamp_

@@ -19,12 +19,18 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     if input.ndim > 2:
         raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
                            "dimensions")
+    for name, w in (("fweights", fweights), ("aweights", aweights)):
+        if w is not None and (w.is_floating_point() is (name == "fweights") or w.ndim > 1):
+            raise RuntimeError(f"cov(): expected {name} to be one dimensional and of "
+                               f"{'integral' if name == 'fweights' else 'floating point'} dtype but got {w.dtype} "
+                               f"with {w.ndim} dimensions")
     x = input.reshape(1, -1) if input.ndim < 2 else input
     x = x if x.is_floating_point() else x.to(tritonnet.get_default_dtype())
     weights = fweights if aweights is None else aweights if fweights is None else fweights * aweights
     if weights is None:
         total, mean, spread = x.shape[1], x.mean(1, keepdim=True), 1
     else:
+        x = x.to(tritonnet.promote_types(x.dtype, weights.dtype))
         spread = weights.to(x.dtype)
         total = spread.sum()
         mean = (x * spread).sum(1, keepdim=True) / total
@@ -33,7 +39,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         left = total - correction * (spread * aweights.to(x.dtype)).sum() / total
     apart = x - mean
     found = (apart * spread) @ apart.T / left
-    return found.reshape(()) if input.ndim < 2 else found
+    return found.reshape(()) if found.numel() == 1 else found
 
 
 def corrcoef(input):
@@ -94,7 +100,7 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError("quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but "
                            f"got {interpolation}")
-    x = input.reshape(-1) if dim is None else input.movedim(dim, -1)
+    x = input.reshape(-1) if dim is None or not input.ndim else input.movedim(dim, -1)
     place = q.reshape(-1) * (x.shape[-1] - 1)
     if interpolation == "nearest":
         place = place.round()
@@ -105,7 +111,7 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     found = lower + (upper - lower) * share
     found = found.masked_fill(x.isnan().any(-1, keepdim=True), float("nan")).movedim(-1, 0)
     if keepdim:
-        found = found.reshape(-1, *[1] * input.ndim) if dim is None else found.unsqueeze(
+        found = found.reshape(-1, *[1] * input.ndim) if dim is None or not input.ndim else found.unsqueeze(
             normal_axis(dim, input.ndim) + 1)
     return found.squeeze(0) if q.ndim == 0 else found
 

@@ -31,7 +31,8 @@ MAY_CAST = _names("""
     not_equal lt less le less_equal gt greater ge greater_equal logical_and logical_or logical_xor bitwise_and
     bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift floor_divide true_divide copysign add sub subtract div
     divide pow lerp addcmul addcdiv logaddexp hypot xlogy logit nan_to_num
-    isposinf isneginf deg2rad rad2deg float_power cat concat concatenate stack hstack vstack dstack row_stack
+    isposinf isneginf deg2rad rad2deg float_power lgamma digamma erfinv polygamma gcd lcm ldexp logaddexp2
+    nextafter cat concat concatenate stack hstack vstack dstack row_stack
     column_stack var std sum mean prod cumsum nansum norm logsumexp softmax log_softmax
 """)
 # these must have the type of `out`;

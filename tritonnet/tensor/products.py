@@ -57,7 +57,11 @@ def tensordot(a, b, dims=2):
     of_a, of_b = [normal_axis(d, a.ndim) for d in of_a], [normal_axis(d, b.ndim) for d in of_b]
     if len(of_a) != len(of_b):
         raise RuntimeError("both dimension lists should have same length")
-    for i, j in zip(of_a, of_b):
+    for i, j in zip(of_a, of_b):  # a size of 1 is repeated, or summed over, which is the same
+        if a.shape[i] == 1:
+            b = b.sum(j, keepdim=True)
+        elif b.shape[j] == 1:
+            a = a.sum(i, keepdim=True)
         if a.shape[i] != b.shape[j]:
             raise RuntimeError(f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and "
                                f"second has size {b.shape[j]} in dim {j}")
@@ -90,14 +94,15 @@ def matrix_power(input, n):
                            f"{' by '.join(map(str, input.shape[-2:]))} matrices")
     if n < 0:
         return matrix_power(tritonnet.linalg.inv(input), -n)
+    if not n:
+        return (tritonnet.eye(input.shape[-1], dtype=input.dtype, device=input.device) + input * 0).clone()
     found = None
     while n:
         if n & 1:
             found = input if found is None else found @ input
         n >>= 1
         input = input @ input if n else input
-    eye = tritonnet.eye(input.shape[-1], dtype=input.dtype, device=input.device)
-    return eye.expand(input.shape).clone() if found is None else found
+    return found
 
 
 def chain_matmul(*matrices):

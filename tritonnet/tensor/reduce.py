@@ -7,7 +7,7 @@ import typing
 from tritonnet.autograd.autocast import WIDEST, listed
 from tritonnet.autograd.ops import reduce as ops
 from tritonnet.dtypes import numpy_dtype
-from tritonnet.kernels.dtypes import FLOATS
+from tritonnet.kernels.dtypes import FLOATS, HALVES
 
 __all__ = [
     "sum", "mean", "prod", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "var_mean", "std_mean",
@@ -204,7 +204,13 @@ def norm(x, p="fro", dim=None, keepdim=False, *, dtype=None):
         return (x != 0).sum(dim, keepdim).to(x.dtype)
     if p == 1:
         return sum(x.abs(), dim, keepdim)
-    return sum(x.abs() ** p, dim, keepdim) ** (1 / p)
+    if x.array.dtype in HALVES:  # powers leave their range soon
+        return norm(x.float(), p, dim, keepdim).to(x.dtype)
+    size = x.abs()
+    zero = size == 0  # where powers have no slope, the norm's is 0
+    total = sum(size.masked_fill(zero, 1.0).pow(p).masked_fill(zero, 0.0), dim, keepdim)
+    zero = total == 0
+    return total.masked_fill(zero, 1.0).pow(1 / p).masked_fill(zero, 0.0 if p > 0 else float("inf"))
 
 
 class Reduce:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tritonnet
 from tritonnet.autograd.autocast import SINGLE, WIDEST, listed
 from tritonnet.kernels.rows import normal_axis
-from tritonnet.tensor.reduce import ValuesAndIndices
+from tritonnet.tensor.operators import in_place
+from tritonnet.tensor.reduce import ValuesAndIndices, cumsum
 
 __all__ = ["cumprod", "cummax", "cummin", "logcumsumexp", "diff", "trapezoid", "trapz", "cumulative_trapezoid"]
 
@@ -63,6 +64,8 @@ cummin = _extreme("cummin", lambda part, best: part <= best)
 
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     """Differences of neighbours along dim, n times over; prepend and append are joined on first."""
+    if n == 0:
+        return input.clone()
     parts = [x for x in (prepend, input, append) if x is not None]
     d = normal_axis(dim, input.ndim)
     x = tritonnet.cat(parts, d) if len(parts) > 1 else input
@@ -104,3 +107,5 @@ class Scan:
 
 for _f in (cumprod, cummax, cummin, logcumsumexp, diff):
     setattr(Scan, _f.__name__, _f)
+for _f in (cumprod, cumsum):
+    setattr(Scan, f"{_f.__name__}_", in_place(_f))

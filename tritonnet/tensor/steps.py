@@ -5,26 +5,31 @@ from __future__ import annotations
 import math
 
 import tritonnet
+from tritonnet.tensor.operators import in_place
+from tritonnet.tensor.special import tensors
 
 __all__ = ["fmax", "fmin", "heaviside", "positive", "signbit", "sinc"]
 
 
 def fmax(input, other):
     """The larger of two; NaN only where both are."""
+    tensors("fmax", input=input, other=other)
     return tritonnet.where(other.isnan() | (input >= other), input, other)
 
 
 def fmin(input, other):
     """The smaller of two; NaN only where both are."""
+    tensors("fmin", input=input, other=other)
     return tritonnet.where(other.isnan() | (input <= other), input, other)
 
 
 def heaviside(input, values):
-    """0 below zero, 1 above, `values` at zero."""
+    """0 below zero (and for NaN), 1 above, `values` at zero."""
+    tensors("heaviside", input=input, values=values)
     if input.dtype is not values.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     above = (input > 0).to(input.dtype)
-    return tritonnet.where(input == 0, values, tritonnet.where(input.isnan(), input, above))
+    return tritonnet.where(input == 0, values, above)
 
 
 def positive(input):
@@ -54,3 +59,5 @@ class Steps:
 
 for _f in (fmax, fmin, heaviside, positive, signbit, sinc):
     setattr(Steps, _f.__name__, _f)
+for _f in (heaviside, sinc):
+    setattr(Steps, f"{_f.__name__}_", in_place(_f))

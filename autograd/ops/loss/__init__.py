@@ -1,6 +1,7 @@
 """Losses for the tape: of classes, and of pairs of numbers."""
 
 from tritonnet.autograd.ops.loss.classes import CrossEntropy, NllLoss
+from tritonnet.autograd.ops.loss.ctc import CtcLoss
 from tritonnet.autograd.ops.loss.pairs import (
     BceLoss,
     BceWithLogits,
@@ -12,5 +13,6 @@ from tritonnet.autograd.ops.loss.pairs import (
 )
 
 __all__ = [
-    "BceLoss", "BceWithLogits", "CrossEntropy", "HuberLoss", "KlDiv", "L1Loss", "MseLoss", "NllLoss", "SmoothL1Loss",
+    "BceLoss", "BceWithLogits", "CrossEntropy", "CtcLoss", "HuberLoss", "KlDiv", "L1Loss", "MseLoss", "NllLoss",
+    "SmoothL1Loss",
 ]

@@ -5,12 +5,28 @@ wrong silently. Kernels may import the module, its CUDA variant or single functi
 """
 
 import math
+import statistics
 
 import numpy as np
 import triton.language as tl
 from triton.runtime.interpreter import TensorHandle
 
-_vector = {name: np.vectorize(getattr(math, name), otypes=[np.float64]) for name in ("erf", "erfc", "lgamma", "gamma")}
+
+def _erfinv(y):
+    """The x with erf x = y, of one number: a quantile of the normal distribution."""
+    if not abs(y) < 1:
+        return math.copysign(math.inf, y) if abs(y) == 1 else math.nan
+    near = statistics.NormalDist().inv_cdf((y + 1) / 2) / math.sqrt(2)
+    return near - (math.erf(near) - y) * math.sqrt(math.pi) / 2 * math.exp(near * near)
+
+
+def _lgamma(x):
+    """log |gamma x| of one number."""
+    return math.inf if x <= 0 and not x % 1 or math.isinf(x) else math.lgamma(x)
+
+
+_vector = {name: np.vectorize(getattr(math, name), otypes=[np.float64]) for name in ("erf", "erfc", "gamma")}
+_vector |= {"erfinv": np.vectorize(_erfinv, otypes=[np.float64]), "lgamma": np.vectorize(_lgamma, otypes=[np.float64])}
 _same_name = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p",
               "sqrt", "cbrt", "floor", "ceil", "trunc", "rint", "hypot", "copysign", "nextafter", "ldexp", "fmod",
               "fmax", "fmin", "isnan", "isinf", "signbit")
@@ -23,6 +39,7 @@ FUNCTIONS = {name: getattr(np, name) for name in _same_name} | {
     "round": lambda x: np.trunc(x + np.copysign(0.5, x)),
     "nearbyint": np.rint, "llrint": np.rint, "exp10": lambda x: np.power(10.0, x), "rsqrt": lambda x: 1 / np.sqrt(x),
     "fma": lambda x, y, z: x * y + z, "erf": _vector["erf"], "erfc": _vector["erfc"], "lgamma": _vector["lgamma"],
+    "erfinv": _vector["erfinv"],
     "tgamma": _vector["gamma"], "normcdf": lambda x: 0.5 * _vector["erfc"](-x / math.sqrt(2)),
     "div_rn": np.divide, "mul_rn": np.multiply, "add_rn": np.add, "sub_rn": np.subtract, "rcp_rn": np.reciprocal,
     "sqrt_rn": np.sqrt, "rsqrt_rn": lambda x: 1 / np.sqrt(x), "saturatef": lambda x: np.clip(np.nan_to_num(x), 0, 1),

@@ -3,6 +3,7 @@
 from tritonnet.nn.functional.activation import *  # noqa: F403
 from tritonnet.nn.functional.attention import *  # noqa: F403
 from tritonnet.nn.functional.conv import *  # noqa: F403
+from tritonnet.nn.functional.ctc import *  # noqa: F403
 from tritonnet.nn.functional.distance import *  # noqa: F403
 from tritonnet.nn.functional.dropout import *  # noqa: F403
 from tritonnet.nn.functional.embedding import *  # noqa: F403
@@ -14,4 +15,5 @@ from tritonnet.nn.functional.pool import *  # noqa: F403
 from tritonnet.nn.functional.resample import *  # noqa: F403
 from tritonnet.nn.functional.sampling import *  # noqa: F403
 from tritonnet.nn.functional.softmax import *  # noqa: F403
+from tritonnet.nn.functional.unpool import *  # noqa: F403
 from tritonnet.nn.functional.volume import *  # noqa: F403

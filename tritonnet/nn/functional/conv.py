@@ -104,6 +104,12 @@ def _conv_transpose(ndim, input, weight, bias, stride, padding, output_padding, 
     if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation)):
         raise RuntimeError("output padding must be smaller than either stride or dilation, but got output_padding: "
                            f"{extra} stride: {stride} dilation: {dilation}")
+    behind = [max(e - s + 1, 0) for e, s in zip(extra, stride)]  # rows that no window reaches: the bias alone
+    if any(behind):
+        less = tuple(e - b for e, b in zip(extra, behind))
+        found = _conv_transpose(ndim, input, weight, None, stride, padding, less, groups, dilation)
+        found = Pad.apply(found, tuple(n for b in reversed(behind) for n in (0, b)), 0.0)
+        return found if bias is None else found + bias.reshape(-1, *[1] * ndim)
     size = [(n - 1) * s - 2 * p + d * (k - 1) + e + 1
             for n, k, s, p, e, d in zip(input.shape[2:], weight.shape[2:], stride, padding, extra, dilation)]
     if size and min(size) < 1:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import warnings
 
-import tritonnet
 from tritonnet.autograd.ops.rng import Dropout, Dropout2d
 
-__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d"]
+__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "feature_alpha_dropout"]
 
 
 def dropout(input, p=0.5, training=True, inplace=False):
@@ -55,8 +54,20 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     return _channels(input, p, training, inplace, batched=True)
 
 
+def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
+    """`alpha_dropout` of whole channels of (N, C, …)."""
+    if input.ndim < 2 and training and p:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+    return _alpha(input, p, training, inplace, (*input.shape[:2], *[1] * (input.ndim - 2)))
+
+
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
     """Dropout after SELU: dropped elements get its lower limit, and mean and variance stay (Klambauer et al. 2017)."""
+    return _alpha(input, p, training, inplace, input.shape)
+
+
+def _alpha(input, p, training, inplace, shape):
+    """Alpha dropout that draws a tensor of this shape."""
     if not 0.0 <= p <= 1.0:
         raise _bad_probability(p)
     if not training or p == 0.0:
@@ -66,7 +77,7 @@ def alpha_dropout(input, p=0.5, training=False, inplace=False):
         return input._become(result) if inplace else result
     saturated = -1.7580993408473766  # SELU's limit at minus infinity: -alpha * scale
     a = ((1 - p) * (1 + p * saturated**2)) ** -0.5
-    kept = tritonnet.empty_like(input, requires_grad=False).bernoulli_(1 - p)
+    kept = input.detach().new_empty(shape).bernoulli_(1 - p)
     result = (input * kept + (1 - kept) * saturated) * a - a * p * saturated
     return input._become(result) if inplace else result
 

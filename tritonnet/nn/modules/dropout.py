@@ -50,3 +50,9 @@ class AlphaDropout(_DropoutNd):
     """Dropout that keeps the mean and variance of SELU's outputs."""
 
     drop = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_DropoutNd):
+    """AlphaDropout of whole channels of (N, C, …)."""
+
+    drop = staticmethod(F.feature_alpha_dropout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tritonnet
 from tritonnet.autograd import function
 from tritonnet.autograd.function import make
 from tritonnet.autograd.ops.index import (
@@ -184,6 +185,8 @@ def take_along_dim(input, indices, dim=None):
     """gather, with input and indices broadcast along the other dimensions; flattened if dim is None."""
     if indices.array.dtype != int64:
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
+    n = input.numel() if dim is None else input.shape[dim] if input.ndim else 1
+    indices = tritonnet.where(indices < 0, indices + n, indices)
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     if input.ndim != indices.ndim:

@@ -135,11 +135,23 @@ def bincount(input, weights=None, minlength=0):
     return make(counts)
 
 
-def searchsorted(sorted_sequence, values, *, out_int32=False, right=False, side=None):
+def searchsorted(sorted_sequence, values, *, out_int32=False, right=False, side=None, sorter=None):
     """Where values would go into sorted sequences (along their last dimension) to keep them sorted.
 
-    right, or side="right": behind equal elements. Values on a GPU make the round trip to the host.
+    right, or side="right": behind equal elements. sorter: the order that sorts the sequences, as argsort gives it.
+    Values on a GPU make the round trip to the host.
     """
+    if side not in (None, "left", "right"):
+        raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
+    if right and side == "left":
+        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+                           "right was True")
+    if sorter is not None:
+        if sorter.shape != sorted_sequence.shape or sorter.array.dtype != int64:
+            raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size and sorter must be a "
+                               f"tensor of long dtype, got {list(sorted_sequence.shape)} and "
+                               f"{list(sorter.shape)} {sorter.dtype}")
+        sorted_sequence = sorted_sequence.gather(-1, sorter)
     right = right or side == "right"
     sequence = _host(sorted_sequence)
     given = values.array if isinstance(values, function.Tensor) else np.asarray(values)

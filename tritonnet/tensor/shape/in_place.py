@@ -29,7 +29,9 @@ def reshaping(f):
 def unfold(input, dimension, size, step):
     """All windows of `size` elements along a dimension, `step` apart; the window becomes the last dimension. A copy."""
     if input.ndim == 0:
-        input, dimension = input.reshape(1), 0
+        if size > 1:
+            raise RuntimeError(f"maximum size for tensor at dimension 0 is 1 but size is {size}")
+        return input.reshape(1)[:size]
     d = normal_axis(dimension, input.ndim)
     n = input.shape[d]
     if size > n:
