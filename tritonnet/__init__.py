@@ -43,7 +43,8 @@ _out.offer(globals())
 
 _SUBMODULES = {
     "accelerator", "amp", "autograd", "backends", "cli", "cpu", "cuda", "data", "distributed", "distributions", "fx",
-    "hub", "jit", "kernels", "linalg", "mps", "nn", "optim", "profiler", "special", "testing", "utils", "version", "vision", "xpu",
+    "hub", "jit", "kernels", "linalg", "mps", "nn", "optim", "profiler", "special", "testing", "utils",
+    "version", "vision", "xpu",
 }
 _RENAMED = {"multiprocessing": "processes", "random": "seeds"}  # a file of the standard library's name would hide that
 _FUNCTIONAL = {  # also found here, as in PyTorch

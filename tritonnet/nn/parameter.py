@@ -1,4 +1,4 @@
-"""Parameter and Buffer: tensors that a Module takes as its own when they are assigned to it."""
+"""Parameter and Buffer: tensors that a Module takes as its own when they are assigned to it; also without a shape."""
 
 from __future__ import annotations
 
@@ -33,3 +33,33 @@ def _adopt(cls, data, requires_grad):
     made = data.detach()
     made.__class__ = cls
     return made.requires_grad_(requires_grad)
+
+
+class UninitializedParameter(Parameter):
+    """A parameter of a lazy layer whose shape is not known yet; optimizers may hold it already."""
+
+    def __new__(cls, requires_grad=True, device=None, dtype=None):
+        return super().__new__(cls, tritonnet.empty(0, device=device, dtype=dtype), requires_grad)
+
+    def materialize(self, shape):
+        """Memory of this shape, not yet initialised; the same object, now an ordinary Parameter."""
+        self.array = tritonnet.empty(tuple(shape), device=self.device, dtype=self.dtype).array
+        self.__class__ = Parameter
+
+    def __repr__(self):
+        return "<UninitializedParameter>"
+
+
+class UninitializedBuffer(Buffer):
+    """A buffer of a lazy layer whose shape is not known yet."""
+
+    def __new__(cls, requires_grad=False, device=None, dtype=None, persistent=True):
+        return super().__new__(cls, tritonnet.empty(0, device=device, dtype=dtype), persistent=persistent)
+
+    def materialize(self, shape):
+        """Memory of this shape, not yet initialised; an ordinary tensor from now on."""
+        self.array = tritonnet.empty(tuple(shape), device=self.device, dtype=self.dtype).array
+        self.__class__ = tritonnet.Tensor
+
+    def __repr__(self):
+        return "<UninitializedBuffer>"

@@ -38,6 +38,8 @@ def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     input, batched = _batched("conv3d", input)
     stride, dilation = per_axis(stride, 3, "stride"), per_axis(dilation, 3, "dilation")
     out, each, KD = weight.shape[:3]
+    if isinstance(padding, str) and padding not in ("same", "valid"):
+        raise RuntimeError(f"Invalid padding string: '{padding}'")
     if padding == "same":
         if max(stride) > 1:
             raise RuntimeError("padding='same' is not supported for strided convolutions")

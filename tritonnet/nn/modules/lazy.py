@@ -15,38 +15,7 @@ from tritonnet.nn.modules.batchnorm import (
 )
 from tritonnet.nn.modules.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tritonnet.nn.modules.linear import Linear
-from tritonnet.nn.parameter import Buffer, Parameter
-
-
-class UninitializedParameter(Parameter):
-    """A parameter of a lazy layer whose shape is not known yet; optimizers may hold it already."""
-
-    def __new__(cls, requires_grad=True, device=None, dtype=None):
-        return super().__new__(cls, tritonnet.empty(0, device=device, dtype=dtype), requires_grad)
-
-    def materialize(self, shape):
-        """Memory of this shape, not yet initialised; the same object, now an ordinary Parameter."""
-        self.array = tritonnet.empty(tuple(shape), device=self.device, dtype=self.dtype).array
-        self.__class__ = Parameter
-
-    def __repr__(self):
-        return "<UninitializedParameter>"
-
-
-class UninitializedBuffer(Buffer):
-    """A buffer of a lazy layer whose shape is not known yet."""
-
-    def __new__(cls, requires_grad=False, device=None, dtype=None, persistent=True):
-        return super().__new__(cls, tritonnet.empty(0, device=device, dtype=dtype), persistent=persistent)
-
-    def materialize(self, shape):
-        """Memory of this shape, not yet initialised; an ordinary tensor from now on."""
-        self.array = tritonnet.empty(tuple(shape), device=self.device, dtype=self.dtype).array
-        self.__class__ = tritonnet.Tensor
-
-    def __repr__(self):
-        return "<UninitializedBuffer>"
-
+from tritonnet.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 UNINITIALIZED = (UninitializedParameter, UninitializedBuffer)
 
@@ -156,10 +125,12 @@ class _LazyConv(_Lazy):
 
 
 class _LazyNorm(_Lazy):
-    def __init__(self, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None):
-        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype)
-        self._prepare(["weight", "bias"] * affine + ["running_mean", "running_var"] * track_running_stats, device,
-                      dtype)
+    def __init__(
+        self, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *, bias=True,
+    ):
+        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        own = ["weight", *(["bias"] if bias else [])] if affine else []
+        self._prepare(own + (["running_mean", "running_var"] if track_running_stats else []), device, dtype)
 
     def _known(self):
         return self.num_features != 0
@@ -184,6 +155,15 @@ def _lazy(kind, layer):
     made = type(name, (kind, layer), {"becomes": layer, "__module__": __name__, "__doc__": (
         f"{layer.__name__} whose {learned} are those of its first input.")})
     made.__qualname__ = name
+    if kind is _LazyConv:  # the layer's arguments without in_channels
+        shown = inspect.signature(layer.__init__)
+        kept = [p for n, p in shown.parameters.items() if n != "in_channels"]
+
+        def __init__(self, *args, **kwargs):
+            kind.__init__(self, *args, **kwargs)
+
+        __init__.__signature__ = shown.replace(parameters=kept)
+        made.__init__ = __init__
     return made
 
 
