@@ -8,6 +8,7 @@ from tritonnet.tensor import (
     moments,
     predicates,
     products,
+    ranges,
     reduce,
     rng,
     scan,
@@ -19,8 +20,8 @@ from tritonnet.tensor import (
 )
 from tritonnet.tensor.core import Tensor
 
-_families = (creation, elementwise, index, linalg, moments, predicates, products, reduce, rng, scan, shape, softmax,
-             special, steps, systems)
+_families = (creation, elementwise, index, linalg, moments, predicates, products, ranges, reduce, rng, scan, shape,
+             softmax, special, steps, systems)
 __all__ = ["Tensor"]
 for _family in _families:
     __all__ += _family.__all__
