@@ -26,7 +26,7 @@ class CtcLoss(Op):
 
 
 def _torch(torch, x, targets, steps, lengths, blank=0, zero_infinity=False):
-    return torch.nn.functional.ctc_loss(x, torch.tensor(targets), torch.as_tensor(steps), torch.as_tensor(lengths), blank,
+    return torch.nn.functional.ctc_loss(x, torch.tensor(targets), torch.tensor(steps), torch.tensor(lengths), blank,
                                         "none", zero_infinity)
 
 
