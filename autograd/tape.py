@@ -171,6 +171,11 @@ def is_modified(node, array):
     return changed_after(array, node.seq)
 
 
+def last_changed(array) -> int:
+    """When the memory of an array was last changed in place, by `clock`; 0 if never."""
+    return _changed.get(id(root(array)), 0)
+
+
 def check_unmodified(node, saved):
     """Raise if anything the node saved was changed after it was recorded."""
     if last_change > node.seq:

@@ -2,7 +2,8 @@
 
     make gpu-check            # = python3 -m benchmarks.gpu_check, in a checkout, installed or not
 
-Every sample of the tests runs on the device against the mirror; then programs are timed beside PyTorch (cuBLAS, cuDNN)
+Captured training steps are held against eager ones, bit for bit; every sample of the tests runs on the device against
+the mirror; then programs are timed beside PyTorch (cuBLAS, cuDNN)
 where a torch with CUDA is installed. The report goes to benchmarks/results/<device>/ as JSON and Markdown. Exit code: 0
 if all agrees, 1 if something does not, 2 without a GPU. `--simulated --tiny` runs the same program on the simulated
 device at tiny sizes, whose times say nothing.
@@ -19,7 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from benchmarks import device_samples
+from benchmarks import captured_steps, device_samples
 from tritonnet.bench import report as reports
 from tritonnet.bench.cases import programs
 from tritonnet.bench.peers import peer
@@ -68,6 +69,10 @@ def check(args, device) -> int:
     watch = watching(device)
     clocks = watch.missing or f"NVML, every {1000 * EVERY:.0f} ms"
     report = {"about": about(device) | {"clocks": clocks}, "complete": True, "skipped": [], "rows": []}
+    captured = [] if args.only else [captured_steps.check(name) for name in captured_steps.STEPS]
+    report["captured"] = captured
+    for step in captured:
+        print(f"captured step as the eager one: {step['name']}: {step['error'] or 'yes'}", flush=True)
     print(f"{device.name}: samples on the device against the mirror", flush=True)
     outcomes, left = [], 0
     if not args.only:
@@ -92,7 +97,7 @@ def check(args, device) -> int:
     wrong = [r for r in report["rows"] if r["error"] or r["agrees"] == "no"]
     for failure in failures[:20]:
         print(f"FAILED {failure['name']} in {failure['dtype']}: {reports.brief(failure['error'])}")
-    return 1 if failures or wrong else 0
+    return 1 if failures or wrong or any(step["error"] for step in captured) else 0
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def copy_plan(device, shape, ys, xs, same_type):
     if not n:
         return lambda y, x: None
     if same_type and is_contiguous(shape, xs) and is_contiguous(shape, ys):
-        return lambda y, x: device.driver.copy(y.ptr, x.ptr, y.nbytes, device.stream.handle)
+        return _whole
     lengths, ys, xs = collapsed(shape, ys, xs)
     if len(lengths) > MAX_RANK:
         return _slice_by_slice
@@ -115,6 +115,13 @@ def copy_plan(device, shape, ys, xs, same_type):
         variant = copy_kernel.variant(device, INT=int64 if n + block >= 2**31 else int32, RANK=len(lengths),
                                       BLOCK=block)
     return lambda y, x: variant(grid, x, y, *numbers)
+
+
+def _whole(y, x):
+    device = y.device
+    if device.pool.capturing:
+        device.pool.capturing.hold(x, y)
+    device.driver.copy(y.ptr, x.ptr, y.nbytes, device.stream.handle)
 
 
 def _slice_by_slice(y, x):
@@ -141,4 +148,6 @@ def fill(y, value):
         block = block_of(y.device, y.size)
         fill_kernel[(-(-y.size // block),)](words, int.from_bytes(bits, "little", signed=True), y.size, BLOCK=block)
         return
+    if y.device.pool.capturing:
+        y.device.pool.capturing.hold(y)
     y.device.driver.fill(y.ptr, unit, y.nbytes // unit.itemsize, y.device.stream.handle)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from tritonnet.kernels import attention, index, optim, rng, strided
+from tritonnet.kernels import attention, batches, index, optim, rng, runtime, strided
 from tritonnet.kernels.arrays import empty, full, to_device, zeros
 
 ALL = ("float32", "float16", "bfloat16")
@@ -71,14 +71,32 @@ def permutation(place, dtype):
 
 @exercise(dtypes=["float32"])
 def a_captured_stream(place, dtype):
-    """A captured step draws from a stream of its own; the generator's stays where it was."""
+    """Replays draw what Python would have drawn, and Python goes on after them."""
+    drawn, out = generator(place), empty((100,), dtype, place)
+    step = lambda: rng.uniform(out, 0.0, 1.0, drawn)
+    step()
+    if place is not None:
+        graph = runtime.Graph.capture(place, step)
+    results = []
+    for call in (step if place is None else graph, step if place is None else graph, step):
+        call()
+        results.append(out.copy())
+    return results
+
+
+@exercise(dtypes=["float32"])
+def batches_of_data(place, dtype):
+    """Images as bytes, shifted and normalised; labels; the second of three batches."""
     drawn = generator(place)
-    if place is None:
-        return [rng.uniform(empty((100,), dtype, None), 0.0, 1.0, drawn)]
-    drawn.begin_capture()
-    rng.uniform(empty((100,), dtype, place), 0.0, 1.0, drawn)
-    drawn.end_capture()
-    return [rng.uniform(empty((100,), dtype, place), 0.0, 1.0, drawn)]
+    images = np.random.default_rng(0).integers(0, 256, (10, 1, 28, 28)).astype(np.uint8)
+    labels, order = np.arange(10), np.random.default_rng(1).permutation(10)
+    factor, bias = np.full(1, 0.0125, np.float32), np.full(1, -0.5, np.float32)
+    number = 4
+    if place is not None:
+        images, labels, order, factor, bias = (to_device(a, place) for a in (images, labels, order, factor, bias))
+        number = to_device(np.ones(1, np.int64), place), 3
+    return [batches.batch(images, order, number, 3, 4, 4, factor, bias, 2, drawn.reserve(4)),
+            batches.batch(images, None, number, 3, 4, 3), batches.batch(labels, order, number, 3, 4, 4)]
 
 
 # --- copies ---

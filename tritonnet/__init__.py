@@ -53,11 +53,12 @@ _FUNCTIONAL = {  # also found here, as in PyTorch
     "dropout", "group_norm", "hardshrink", "layer_norm", "max_pool1d", "max_pool2d", "max_pool3d", "pairwise_distance",
     "pixel_shuffle", "pixel_unshuffle", "rms_norm",
 }
-_LAZY = {"save": "serialization", "load": "serialization", "kernel": "custom_kernels", "compile": "fusion.compiled",
-         "OutOfMemoryError": "cuda.memory",
-         **dict.fromkeys(
-    ["autocast", "is_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype", "is_autocast_available",
-     "is_autocast_cache_enabled", "clear_autocast_cache"], "amp.autocast_mode")}
+_LAZY = {
+    "save": "serialization", "load": "serialization", "kernel": "custom_kernels", "compile": "fusion.compiled",
+    "OutOfMemoryError": "cuda.memory", "capture": "capturing.step",
+    **dict.fromkeys(
+        ["autocast", "is_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype", "is_autocast_available",
+         "is_autocast_cache_enabled", "clear_autocast_cache"], "amp.autocast_mode")}
 
 strided, contiguous_format, preserve_format, channels_last = (
     "tritonnet.strided", "tritonnet.contiguous_format", "tritonnet.preserve_format", "tritonnet.channels_last"

@@ -46,7 +46,8 @@ def add_dq(acc, x, dz, log, delta, k, v, mask, begin, end, head, first, row, L, 
 
 @kernel(flops=lambda B, H, L, S, E, V, CAUSAL: 2 * B * H * pairs(L, S, CAUSAL) * (2 * E + V) + 2 * B * H * L * V,
         bytes=lambda q, k, v, o, do, dq, lse: (
-            q.nbytes + k.nbytes + v.nbytes + o.nbytes + do.nbytes + dq.nbytes + 2 * lse.nbytes), space=SPACE)
+            q.nbytes + k.nbytes + v.nbytes + o.nbytes + do.nbytes + dq.nbytes + 2 * lse.nbytes),
+        do_not_specialize=["offset"], space=SPACE)
 def attention_dq_kernel(q, k, v, mask, o, do, lse, dq, delta, B, H, L, S, scale: tl.float64, state, offset: tl.int64,
                         limit: tl.uint32, keep: tl.float64, q_batch: tl.int64, q_head: tl.int64, q_row: tl.int64,
                         q_col: tl.int64, k_batch: tl.int64, k_head: tl.int64, k_row: tl.int64, k_col: tl.int64,
@@ -140,7 +141,8 @@ def add_dkdv(dk, dv, y, z, q, do, lse, delta, mask, begin, end, head, start, col
 
 @kernel(flops=lambda B, H, L, S, E, V, CAUSAL: 4 * B * H * pairs(L, S, CAUSAL) * (E + V),
         bytes=lambda q, k, v, do, dk, dv, lse: (
-            q.nbytes + k.nbytes + v.nbytes + do.nbytes + dk.nbytes + dv.nbytes + 2 * lse.nbytes), space=SPACE)
+            q.nbytes + k.nbytes + v.nbytes + do.nbytes + dk.nbytes + dv.nbytes + 2 * lse.nbytes),
+        do_not_specialize=["offset"], space=SPACE)
 def attention_dkdv_kernel(q, k, v, mask, do, lse, delta, dk, dv, B, H, L, S, scale: tl.float64, state,
                           offset: tl.int64, limit: tl.uint32, keep: tl.float64, q_batch: tl.int64, q_head: tl.int64,
                           q_row: tl.int64, q_col: tl.int64, k_batch: tl.int64, k_head: tl.int64, k_row: tl.int64,

@@ -60,7 +60,8 @@ def attend(acc, total, top, x, k, v, mask, begin, end, head, first, row, L, S, s
 
 
 @kernel(flops=lambda B, H, L, S, E, V, CAUSAL: 2 * B * H * pairs(L, S, CAUSAL) * (E + V),
-        bytes=lambda q, k, v, o, lse: q.nbytes + k.nbytes + v.nbytes + o.nbytes + lse.nbytes, space=SPACE)
+        bytes=lambda q, k, v, o, lse: q.nbytes + k.nbytes + v.nbytes + o.nbytes + lse.nbytes,
+        do_not_specialize=["offset"], space=SPACE)
 def attention_kernel(q, k, v, mask, o, lse, B, H, L, S, scale: tl.float64, state, offset: tl.int64, limit: tl.uint32,
                      keep: tl.float64, q_batch: tl.int64, q_head: tl.int64, q_row: tl.int64, q_col: tl.int64,
                      k_batch: tl.int64, k_head: tl.int64, k_row: tl.int64, k_col: tl.int64, v_batch: tl.int64,

@@ -10,6 +10,7 @@ that a step can be captured; a table first needed during a capture is uploaded w
 from __future__ import annotations
 
 import collections
+import itertools
 import math
 import typing
 
@@ -26,6 +27,7 @@ from tritonnet.kernels.strided import copy_to
 POINTERS = 5
 STEP, COUNT, GROUP, COLUMNS = POINTERS, POINTERS + 1, POINTERS + 2, POINTERS + 3
 KEPT = 8  # tables per cache
+FILLS = 4  # words of settings that are filled in one by one; more are uploaded
 
 
 class Table(typing.NamedTuple):
@@ -83,7 +85,9 @@ class Cache:
         captured gets a table of its own, which lives as long as the graph.
         """
         key = (*[(a.ptr, a.strides) for column in columns for a in column], *[p.shape for p in columns[0]], *groups)
-        capturing = columns[0][0].device.pool.capturing is not None
+        capturing = columns[0][0].device.pool.capturing
+        if capturing is not None:
+            capturing.hold(*itertools.chain(*columns, steps or ()))
         table = None if capturing else self.kept.get(key)
         if table is not None:
             self.kept.move_to_end(key)
@@ -105,10 +109,14 @@ class Cache:
 
 
 class Fused:
-    """What one optimizer keeps on one device for one kernel: tables, settings of its groups, a counter of programs."""
+    """What one optimizer keeps on one device for one kernel: tables, settings of its groups, a counter of programs.
+
+    shown: the settings of launches from Python.  captured: those of the last launch that was captured, which have
+    memory of their own: a graph may hold several steps with a rate each.
+    """
 
     def __init__(self):
-        self.tables, self.settings, self.shown, self.row, self.ticket = Cache(), None, None, None, None
+        self.tables, self.shown, self.captured, self.ticket = Cache(), None, None, None
 
     def launch(self, kernel, columns, groups, row, settings, steps=None, scale=None, found=None, **flags):
         """Launch `kernel` over lists of arrays of one type each: parameters, gradients, state.
@@ -121,25 +129,47 @@ class Fused:
         first = columns[0][0]
         if self.ticket is None:
             self.ticket = to_device(np.zeros(1, np.int32), first.device)
-        self.row = row
-        self.show(settings, first)
+        if first.device.pool.capturing is None:
+            self.shown = shown = self.shown or Settings(row)
+        else:
+            self.captured = shown = Settings(row)
+        shown.show(settings, first)
         kernel[(table.chunks,)](
-            table.rows, table.steps, self.ticket, self.settings, scale, found, table.arrays, table.elements,
-            P=first.dtype, G=columns[1][0].dtype, S=columns[-1][0].dtype, SETTINGS=self.settings.shape[1],
+            table.rows, table.steps, self.ticket, shown.memory, scale, found, table.arrays, table.elements,
+            P=first.dtype, G=columns[1][0].dtype, S=columns[-1][0].dtype, SETTINGS=shown.memory.shape[1],
             ACC=accumulator(first.dtype), ALIGNED=table.aligned, BLOCK=table.block, **flags)
         for array, copy in copies:
             copy_to(array, copy)
 
+
+class Settings:
+    """What a kernel reads of the groups' settings, in device memory. `row` makes the kernel's numbers of a group's."""
+
+    def __init__(self, row):
+        self.row, self.settings, self.values, self.memory = row, None, None, None
+
     def show(self, settings, like=None):
-        """Upload settings that have changed: at each launch, and before replaying a captured one."""
-        if settings == self.shown:
+        """Bring settings to the device if they have changed. like: an array there, where memory may be needed.
+
+        A few numbers, a schedule's rates, are filled in one by one: that needs no memory to copy from and never waits.
+        """
+        if settings == self.settings:
             return
-        like = self.settings if like is None else like
+        like = self.memory if like is None else like
         values = np.array([self.row(*group) for group in settings], accumulator(like.dtype))
-        if self.settings is None or self.settings.shape != values.shape:
-            self.settings = empty(values.shape, values.dtype, like)
-        upload_when_possible(self.settings, values)
-        self.shown = settings
+        if self.memory is None or self.memory.shape != values.shape:
+            self.memory = lasting(values.shape, values.dtype, like.device)
+            upload_when_possible(self.memory, values)
+        else:
+            before, after = (x.reshape(-1).view(np.uint32) for x in (self.values, values))
+            changed = np.flatnonzero(before != after)
+            if len(changed) > FILLS:
+                upload_when_possible(self.memory, values)
+            else:
+                device = like.device
+                for i in changed.tolist():
+                    device.driver.fill(self.memory.ptr + 4 * i, after[i], 1, device.stream.handle)
+        self.settings, self.values = settings, values
 
 
 def _alike(columns):

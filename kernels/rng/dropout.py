@@ -49,7 +49,7 @@ def keep_everyday(shape, p, generator, dtype):
     return np.multiply(bits >= np.uint16(limit), acc.type(scale_of(p)), out=mask)
 
 
-@kernel(flops=lambda x: 2 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
+@kernel(flops=lambda x: 2 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes, do_not_specialize=["offset"])
 def dropout_kernel(x, y, n: tl.int64, state, offset: tl.int64, limit: tl.uint32, scale: tl.float32,
                    ACC: tl.constexpr, QUADS: tl.constexpr):
     counter = tl.program_id(0).to(tl.int64) * QUADS + tl.arange(0, QUADS)

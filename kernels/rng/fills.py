@@ -95,7 +95,7 @@ def box_muller(u0, u1):
     return r * tl.cos(t), r * tl.sin(t)
 
 
-@kernel(bytes=lambda out: out.nbytes)
+@kernel(bytes=lambda out: out.nbytes, do_not_specialize=["offset"])
 def uniform_kernel(out, n: tl.int64, state, offset: tl.int64, low: tl.float64, span: tl.float64,
                    ACC: tl.constexpr, BITS: tl.constexpr, QUADS: tl.constexpr):
     counter = tl.program_id(0).to(tl.int64) * QUADS + tl.arange(0, QUADS)
@@ -110,7 +110,7 @@ def uniform_kernel(out, n: tl.int64, state, offset: tl.int64, low: tl.float64, s
     tl.store(out + at, u * span.to(ACC) + low.to(ACC), mask=at < n)
 
 
-@kernel(bytes=lambda out: out.nbytes)
+@kernel(bytes=lambda out: out.nbytes, do_not_specialize=["offset"])
 def normal_kernel(out, n: tl.int64, state, offset: tl.int64, mean: tl.float64, std: tl.float64,
                   ACC: tl.constexpr, BITS: tl.constexpr, QUADS: tl.constexpr):
     counter = tl.program_id(0).to(tl.int64) * QUADS + tl.arange(0, QUADS)
@@ -125,7 +125,7 @@ def normal_kernel(out, n: tl.int64, state, offset: tl.int64, mean: tl.float64, s
     tl.store(out + at, z * std.to(ACC) + mean.to(ACC), mask=at < n)
 
 
-@kernel(bytes=lambda out, p: out.nbytes + (0 if p is None else p.nbytes))
+@kernel(bytes=lambda out, p: out.nbytes + (0 if p is None else p.nbytes), do_not_specialize=["offset"])
 def bernoulli_kernel(out, p, probability: tl.float64, n: tl.int64, state, offset: tl.int64, QUADS: tl.constexpr):
     counter = tl.program_id(0).to(tl.int64) * QUADS + tl.arange(0, QUADS)
     w0, w1, w2, w3 = words_at(counter, state, offset, 0)
@@ -139,7 +139,7 @@ def bernoulli_kernel(out, p, probability: tl.float64, n: tl.int64, state, offset
     tl.store(out + at, u < limit, mask=at < n)
 
 
-@kernel(bytes=lambda out: out.nbytes)
+@kernel(bytes=lambda out: out.nbytes, do_not_specialize=["offset"])
 def randint_kernel(out, n: tl.int64, state, offset: tl.int64, low: tl.int64, span: tl.int64,
                    WIDE: tl.constexpr, QUADS: tl.constexpr):
     counter = tl.program_id(0).to(tl.int64) * QUADS + tl.arange(0, QUADS)

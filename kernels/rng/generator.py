@@ -1,26 +1,23 @@
 """Generators: where the next random numbers come from, per device.
 
-A generator on a device is a seed and a counter: each fill takes the next stretch of one Philox stream. Seed and base
-lie in device memory, so that a captured step draws new numbers at each replay. On the host the everyday generator is
+A generator on a device is a seed and a counter: each fill takes the next stretch of one Philox stream. Seed and counter
+lie in device memory, so that a captured step draws at each replay what it would have drawn without one. On the host the
+everyday generator is
 NumPy's SFC64, which is several times faster; `same_stream_everywhere(True)` makes the host use Philox as well.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import weakref
 
 import numpy as np
 
-from tritonnet.kernels.arrays import to_device
-from tritonnet.kernels.arrays.transfer import upload
-from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.counter import Counter
 
 HOST_WORDS = 8  # of a state: seed, offset, four of SFC64, two of its buffered half
 _everywhere = False
-_graphs = itertools.count(1)  # each captured step has a stream of its own, so that no replay repeats an eager draw
 _lock = threading.Lock()
 
 
@@ -32,18 +29,11 @@ def same_stream_everywhere(on: bool | None = None) -> bool:
     return _everywhere
 
 
-@kernel(do_not_specialize=["counters"])
-def advance_kernel(state, counters: tl.int64):
-    """Move a stream's base on: the last launch of a captured step."""
-    tl.store(state + 1, tl.load(state + 1) + counters)
-
-
 class Generator:
     """A stream of random numbers for one device (None: the host)."""
 
     def __init__(self, device=None):
-        self.device = device
-        self.graph_states = []  # of captured steps; seeded again when this generator is
+        self.device, self.counter = device, Counter(device, (0, 0, 0), base=1)  # seed, base, stream
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> Generator:
@@ -51,10 +41,8 @@ class Generator:
         seed = int(seed)
         if not -(2**63) <= seed < 2**64:
             raise RuntimeError(f"manual_seed: Overflow when unpacking long, expected a seed of 64 bits, got {seed}")
-        self.start, self.offset, self.graph = seed % 2**64, 0, False
-        self._numpy = self._state = None  # a fresh state: what was drawn can still be computed again in a backward
-        for stream, state in self.graph_states:
-            upload(state, self._place(0, stream))
+        self.start, self._numpy = seed % 2**64, None
+        self.counter.restart((self.start, 0, 0))
         return self
 
     def seed(self) -> int:
@@ -83,36 +71,16 @@ class Generator:
 
         On the host: (seed, offset, stream). On a device: (array of seed, base and stream, offset), for `words_at`.
         """
-        offset = self.offset
-        self.offset += counters
-        if self.device is None:
-            return self.start, offset, 0
-        if self._state is None:
-            self._state = to_device(self._place(0, 0), self.device)
-        return self._state, offset
-
-    def _place(self, base, stream):
-        return np.array([self.start, base, stream], np.uint64).view(np.int64)
-
-    def begin_capture(self):
-        """Before a step is captured: what it draws will come from a stream of its own, new at each replay."""
-        stream = next(_graphs)
-        state = to_device(self._place(0, stream), self.device)
-        advance_kernel[(1,)](state, 0)  # compiled and loaded: not possible while capturing
-        self.graph_states.append((stream, state))
-        self._eager = self._state, self.offset
-        self._state, self.offset = state, 0
-
-    def end_capture(self):
-        """After the step, while still capturing: the last launch moves the stream on, for the next replay."""
-        if self.offset:
-            advance_kernel[(1,)](self._state, self.offset)
-        self._state, self.offset = self._eager
+        if self.device is not None:
+            return self.counter.take(counters)
+        offset = self.counter.number
+        self.counter.number += counters
+        return self.start, offset, 0
 
     def get_state(self) -> np.ndarray:
         """Everything that decides the next draws, as bytes (uint8)."""
         words = np.zeros(HOST_WORDS, np.uint64)
-        words[:2] = self.start, self.offset
+        words[:2] = self.start, self.counter.number
         if self.device is None:
             inner = self.numpy.bit_generator.state
             words[2:6], words[6], words[7] = inner["state"]["state"], inner["has_uint32"], inner["uinteger"]
@@ -126,7 +94,7 @@ class Generator:
                                f"{state.dtype} {state.shape}")
         words = state.view(np.uint64)
         self.manual_seed(int(words[0]))
-        self.offset = int(words[1])
+        self.counter.number = int(words[1])
         if self.device is None:
             self.numpy.bit_generator.state = {
                 "bit_generator": "SFC64", "state": {"state": words[2:6].copy()},

@@ -62,7 +62,7 @@ def feistel(x, key, stream, draw, LEFT: tl.constexpr, RIGHT: tl.constexpr, ROUND
     return (left << RIGHT) | right
 
 
-@kernel(bytes=lambda out: out.nbytes)
+@kernel(bytes=lambda out: out.nbytes, do_not_specialize=["offset"])
 def permutation_kernel(out, n: tl.int64, state, offset: tl.int64, LEFT: tl.constexpr, RIGHT: tl.constexpr,
                        ROUNDS: tl.constexpr, BLOCK: tl.constexpr):
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)

@@ -70,7 +70,7 @@ class CaptureGuard:
 
     def not_while_capturing(self, what):
         if self.capturing:
-            raise CaptureError(f"cannot {what} while a graph is being captured")
+            raise CaptureError(f"cannot {what} while a graph is being captured", what)
 
 
 class Driver(typing.Protocol):

@@ -18,7 +18,11 @@ class LaunchFailed(DeviceError):
 
 
 class CaptureError(DeviceError):
-    """Something that cannot be part of a graph was called while one was being captured."""
+    """What was called cannot be part of a graph. what: the driver call that was refused, "" where it was another."""
+
+    def __init__(self, message, what=""):
+        super().__init__(message)
+        self.what = what
 
 
 class OutOfBounds(IndexError):

@@ -17,9 +17,11 @@ from __future__ import annotations
 import collections
 import functools
 import gc
+import sys
 import threading
 from heapq import heappop, heappush
 
+from tritonnet.kernels.runtime.callers import caller
 from tritonnet.kernels.runtime.errors import OutOfMemoryError
 
 FINE = 1 << 20
@@ -66,8 +68,38 @@ class Arena:
     def __init__(self):
         self.free = collections.defaultdict(list)  # size -> addresses, a heap
         self.kept = []  # (size, address): given back during capture, but the graph may read what others put there
-        self.afterwards = []  # calls to make when the capture has ended: uploads that what was captured will read
         self.closed = False
+
+
+class Capturing(Arena):
+    """The arena of a graph that is being captured, and what those say who take part in the capture."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = {}  # id -> (owner of memory that the graph uses, where it is used): kept as long as the graph
+        self.parts = {}  # whoever draws numbers by a counter -> what it keeps for this graph
+        self.finishing = []  # calls to make at the end of the capture: launches that belong into it
+        self.afterwards = []  # calls to make when the capture has ended: uploads that what was captured will read
+        self.undo = []  # calls to make when the capture is abandoned: what Python noted did not happen
+        self.each_replay = []  # calls to make before each replay: settings on the host that the graph reads
+        self.checks = []  # functions that tell why a replay would no longer do what the step does, or None
+
+    def hold(self, *arrays):
+        """Keep the memory of arrays, other than the arena's own: the graph reads or writes it."""
+        for array in arrays:
+            owner = array.owner
+            if getattr(owner, "arena", None) is not self and id(owner) not in self.held:
+                self.held[id(owner)] = owner, caller()
+
+    def dropped(self):
+        """Where memory is used that nobody but this graph holds any longer."""
+        return [where for owner, where in self.held.values() if sys.getrefcount(owner) <= 3]
+
+    def forget(self):
+        """The graph is gone: let go of what it used."""
+        for kept in (self.held, self.parts, self.finishing, self.afterwards, self.undo, self.each_replay,
+                     self.checks):
+            kept.clear()
 
 
 class Pool:
@@ -173,13 +205,14 @@ class Pool:
         gc.collect()
         self.release_cached()
 
-    def open(self) -> Arena:
+    def open(self) -> Capturing:
         """Allocate from an arena of its own from now on: a graph is being captured."""
-        self.capturing = Arena()
+        self.capturing = Capturing()
         return self.capturing
 
     def close(self, arena):
         """The graph is gone: its blocks become everyone's."""
+        arena.forget()
         with self.lock:
             arena.closed = True
             blocks = arena.kept + [(size, ptr) for size, ready in arena.free.items() for ptr in ready]

@@ -28,6 +28,7 @@ def test_simulated_report(tmp_path):
     report, page = json.loads(next(json_file).read_text()), next(page).read_text()
     assert report["about"]["simulated"] and report["about"]["device"] == "simulated" and report["about"]["date"]
     assert report["complete"] and report["samples"]["run"] == report["samples"]["agree"] > 50
+    assert [step["error"] for step in report["captured"]] == ["", ""] and "captured step" in page
     assert not report["samples"]["failures"] and len(report["rows"]) >= 5
     for row in report["rows"]:
         assert row.keys() == ROW, row

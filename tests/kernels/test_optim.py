@@ -104,7 +104,7 @@ def test_a_captured_step_follows_steps_and_rates(simulated):
     for lr in (0.1, 0.1, 0.01):
         settings = [(lr, *ADAM[1:])]
         optim.adam_step(p, g, m, v, None, steps, [0] * 5, settings)
-        fused.show(settings)
+        fused.captured.show(settings)
         graph()
     assert d[4][0].item() == 4
     for a, b in zip(d[0], p):

@@ -1,5 +1,7 @@
 """Random numbers: Philox is Philox, devices draw what the mirror draws, distributions are right."""
 
+import collections
+
 import numpy as np
 import pytest
 
@@ -151,20 +153,34 @@ def test_manual_seed_reaches_every_default_generator(simulated):
         np.testing.assert_array_equal(a, b)
 
 
-def test_each_replay_draws_new_numbers(simulated):
-    g, out = rng.default_generator(simulated), empty((64,), np.dtype(np.float32), simulated)
-    step = lambda: (rng.uniform(out), rng.dropout(out, 0.5))
-    step()
-    g.begin_capture()
-    graph = runtime.Graph.capture(simulated, lambda: (step(), g.end_capture()))
-    drawn = [(graph(), out.numpy())[1] for _ in range(3)]
-    assert len({x.tobytes() for x in drawn}) == 3
-    eager = (step(), out.numpy())[1]
-    assert eager.tobytes() not in {x.tobytes() for x in drawn}
-    g.manual_seed(5)
-    again = (graph(), out.numpy())[1]
-    g.manual_seed(5)
-    np.testing.assert_array_equal((graph(), out.numpy())[1], again)
+def test_replays_draw_what_would_have_been_drawn_without_them(simulated):
+    """Eager draws between replays, and new seeds, count as well."""
+    def run(step, between):
+        g = rng.default_generator(simulated).manual_seed(5)
+        drawn = []
+        for i in range(6):
+            step()
+            drawn.append(out.numpy().tobytes())
+            if i == 2:
+                between()
+            if i == 3:
+                g.manual_seed(9)
+        return drawn, g.get_state().tobytes()
+
+    out = empty((64,), np.dtype(np.float32), simulated)
+    step = lambda: (rng.uniform(out), rng.dropout(out, 0.5), rng.normal(out))
+    between = lambda: rng.uniform(empty((30,), np.dtype(np.float32), simulated))
+    expected = run(step, between)
+    assert len(set(expected[0])) == 6
+    state = rng.default_generator(simulated).get_state()
+    graph = runtime.Graph.capture(simulated, step)
+    assert (rng.default_generator(simulated).get_state() == state).all(), "capturing draws nothing"
+    assert run(graph, between) == expected
+    before = dict(simulated.driver.counts)
+    graph()
+    assert simulated.driver.counts - collections.Counter(before) == {"replay": 1, "replayed launch": 4}
+    with pytest.raises(runtime.CaptureError, match="cannot seed a generator"):
+        runtime.Graph.capture(simulated, lambda: rng.default_generator(simulated).manual_seed(1))
 
 
 @pytest.mark.parametrize("call, text", [

@@ -212,7 +212,6 @@ def test_rates_of_a_captured_step_can_be_changed(simulated):
         graph()
         seen.append(p[0].item())
         schedule.step()
-        optimizer.upload_settings()
     assert seen == [-2, -2.5, -2.75]
 
 

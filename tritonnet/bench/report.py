@@ -46,6 +46,11 @@ def markdown(report) -> str:
         if samples["failures"]:
             lines += ["| sample | type | what |", "|---|---|---|"]
             lines += [f"| {f['name']} | {f['dtype']} | {brief(f['error'])} |" for f in samples["failures"]] + [""]
+    if report.get("captured"):
+        lines += ["## Captured steps beside eager ones", "", "| captured step | bit for bit the same | launches |",
+                  "|---|---|---|"]
+        lines += [f"| {step['name']} | {brief(step['error']) or 'yes'} | {', '.join(map(str, step['launches']))} |"
+                  for step in report["captured"]]
     peers = peers_of(rows)
     lines += ["", "## Times", "", "Microseconds per call, medians with quartiles, taken in turns; *again* is our "
               "program a second time: the noise. Ratios are ours / theirs: below 1 we are faster. *eager* includes the "

@@ -146,4 +146,10 @@ def __getattr__(name):
         from tritonnet.cuda import streams
 
         return getattr(streams, name)
+    if name in ("CUDAGraph", "graph", "graphs", "graph_pool_handle", "is_current_stream_capturing",
+                "make_graphed_callables"):
+        import importlib
+
+        graphs = importlib.import_module("tritonnet.cuda.graphs")
+        return graphs if name == "graphs" else getattr(graphs, name)
     raise AttributeError(f"module 'tritonnet.cuda' has no attribute {name!r}")

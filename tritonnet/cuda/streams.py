@@ -1,4 +1,4 @@
-"""PyTorch's streams, events and graphs over the runtime's."""
+"""PyTorch's streams and events over the runtime's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Data: datasets, samplers, collation, and the `DataLoader` that turns them into batches. PyTorch's `torch.utils.data`.
 
 Batches of array-backed datasets (`TensorDataset`, the vision sets, their `Subset`s) are gathered at once; user-defined
-datasets go sample by sample, in worker processes if asked.
+datasets go sample by sample, in worker processes if asked. `DeviceLoader` keeps the data on the device.
 """
 
 from tritonnet.data.collate import default_collate, default_convert
@@ -15,6 +15,7 @@ from tritonnet.data.dataset import (
     TensorDataset,
     random_split,
 )
+from tritonnet.data.device_loader import DeviceLoader
 from tritonnet.data.distributed import DistributedSampler
 from tritonnet.data.loader import DataLoader
 from tritonnet.data.sampler import (
@@ -28,7 +29,8 @@ from tritonnet.data.sampler import (
 from tritonnet.data.worker import get_worker_info
 
 __all__ = [
-    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler", "IterableDataset",
+    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "DeviceLoader", "DistributedSampler",
+    "IterableDataset",
     "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
     "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info", "random_split",
 ]

@@ -12,6 +12,7 @@ from tritonnet.autograd.mode import state as mode
 from tritonnet.autograd.tape import modified
 from tritonnet.kernels import arrays
 from tritonnet.kernels.optim import Fused
+from tritonnet.optim.captured import captured, not_while_capturing
 from tritonnet.tensor.core import Tensor
 
 
@@ -55,7 +56,7 @@ class Optimizer:
             raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
                             f"{type(params).__name__}")
         self.defaults, self.state, self.param_groups = defaults, defaultdict(dict), []
-        self.fused = {}  # (what fused steps keep, groups) per device and type; not part of the state
+        self.fused = {}  # what fused steps keep, per device and type; not part of the state
         self._step_hooks, self._state_hooks = ({}, {}), ({}, {}, {}, {})
         groups = list(params)
         if not groups:
@@ -158,19 +159,17 @@ class Optimizer:
         for key, batch in batches.items():
             fused = None
             if key[2] != "cpu":
-                fused = self.fused[key][0] if key in self.fused else Fused()
-                self.fused[key] = fused, batch.members
+                fused = self.fused.get(key)
+                if fused is None:
+                    fused = self.fused[key] = Fused()
             self.update(batch, fused)
             modified(*batch.params)
+            if fused is not None and key[2].pool.capturing is not None:
+                captured(self, batch, fused.captured, key[2].pool.capturing)
 
     def at_once(self, group):
         """Update a group without collecting anything, if that is possible; returns whether it was."""
         return False
-
-    def upload_settings(self):
-        """Bring changed settings (a schedule's learning rates) to the devices: before a captured step is replayed."""
-        for fused, groups in self.fused.values():
-            fused.show([self.settings(group) for group in groups])
 
     def settings(self, group):
         """The numbers of a group that the step reads; what of them may differ within one launch."""
@@ -191,6 +190,7 @@ class Optimizer:
 
     def begin(self, p, name, like):
         """Zeros for a state: in the parameter's layout, or one number of type `like`."""
+        not_while_capturing(self, p.array)
         zeros = arrays.zeros(*((p.array.shape, p.array.dtype) if like is None else ((), like)), p.array)
         self.state[p][name] = make(zeros)
         return zeros

@@ -74,6 +74,7 @@ class CudaDriver(CaptureGuard):
         check(cuda.cuMemFree(ptr))  # waits for the device
 
     def pinned(self, nbytes):
+        self.not_while_capturing("allocate pinned memory")
         self.bind_thread()
         address = int(check(cuda.cuMemHostAlloc(max(nbytes, 1), 0)))
         memory = (ctypes.c_uint8 * nbytes).from_address(address)
@@ -88,15 +89,16 @@ class CudaDriver(CaptureGuard):
             check(cuda.cuStreamSynchronize(stream))
 
     def upload_async(self, ptr, array, stream):
+        self.not_while_capturing("upload")
         self.bind_thread()
         check(cuda.cuMemcpyHtoDAsync(ptr, array.ctypes.data, array.nbytes, stream))
 
     def download(self, array, ptr, stream):
-        self.not_while_capturing("download")
         self.download_async(array, ptr, stream)
         check(cuda.cuStreamSynchronize(stream))
 
     def download_async(self, array, ptr, stream):
+        self.not_while_capturing("download")
         self.bind_thread()
         check(cuda.cuMemcpyDtoHAsync(array.ctypes.data, ptr, array.nbytes, stream))
 

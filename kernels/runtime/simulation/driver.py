@@ -84,6 +84,7 @@ class SimulatedDriver(CaptureGuard):
         self.heap.free(ptr)
 
     def pinned(self, nbytes):
+        self.not_while_capturing("allocate pinned memory")
         return np.empty(nbytes, np.uint8)
 
     def upload(self, ptr, array, stream):
@@ -94,6 +95,7 @@ class SimulatedDriver(CaptureGuard):
         self._write(f"upload of {array.nbytes} bytes", ptr, array.tobytes(), array.nbytes)
 
     def upload_async(self, ptr, array, stream):
+        self.not_while_capturing("upload")
         self._count("upload")
         self._submit(Operation("", (), lambda: self.heap.write(
             ptr, np.ascontiguousarray(array).reshape(-1).view(np.uint8), f"upload of {array.nbytes} bytes")))
@@ -105,6 +107,7 @@ class SimulatedDriver(CaptureGuard):
         self._read(array, ptr)
 
     def download_async(self, array, ptr, stream):
+        self.not_while_capturing("download")
         self._count("download")
         self._submit(Operation("", (), lambda: self._read(array, ptr)))
 

@@ -7,36 +7,14 @@ stale address names the freed block. Fresh memory is full of 0xFF bytes: NaN in 
 from __future__ import annotations
 
 import collections
-import os
-import sys
 
 import numpy as np
 
+from tritonnet.kernels.runtime.callers import caller
 from tritonnet.kernels.runtime.errors import OutOfBounds, UseAfterFree
 
 TAG, SHIFT, NUMBERS = 1 << 62, 36, 22  # bits: 36 within a block, 22 for its number, 4 for the device
 REMEMBERED = 1 << 18  # freed blocks that stale addresses are recognised of
-GROUND = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # kernels/
-ABOVE = os.path.dirname(GROUND)  # the installed package, or a checkout
-LIBRARY = tuple(os.path.join(ABOVE, floor) + os.sep for floor in ("kernels", "autograd", "tritonnet")) if os.path.isdir(
-    os.path.join(ABOVE, "tritonnet")) else ABOVE + os.sep
-RUNTIME = (os.path.join(GROUND, "runtime") + os.sep, os.path.join(GROUND, "arrays") + os.sep)
-
-
-def caller():
-    """Where an allocation was asked for: the nearest line outside the library, else outside the runtime."""
-    frame, nearest = sys._getframe(1), None
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith(RUNTIME):
-            nearest = nearest or frame
-            if not file.startswith(LIBRARY) and not file.startswith("<"):
-                nearest = frame
-                break
-        frame = frame.f_back
-    if nearest is None:  # Python is going down
-        return "?"
-    return f"{nearest.f_code.co_filename.rpartition('/')[2]}:{nearest.f_lineno}"
 
 
 class Block:

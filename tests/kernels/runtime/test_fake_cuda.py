@@ -181,6 +181,43 @@ launch()
     assert illegal.startswith("CUDA_ERROR_ILLEGAL_ADDRESS: fake error; a kernel launched before this call did it")
 
 
+def test_captured_steps(folder):
+    """Copies are captured and replayed, launches counted; a refused step leaves a driver that goes on."""
+    code = START + """
+import tritonnet as tn
+x, y, total = (tn.zeros(64, device="cuda") for _ in range(3))
+def step(a):
+    y.copy_(x)
+    x.copy_(a)
+    total.add_(1)
+step = tn.capture(step)
+for i in range(6):
+    before = fake.fake_launches()
+    step(tn.full((64,), float(i), device="cuda"))
+print(x[0].item(), y[0].item(), step.captures, step.replays, fake.fake_launches() - before)
+step = tn.capture(lambda a: (y.copy_(a), y[3].item(), None)[2])
+try:
+    for i in range(3):
+        step(tn.full((64,), float(i), device="cuda"))
+except runtime.CaptureError as error:
+    print(error)
+tn.cuda.synchronize()
+print(y[0].item(), tn.cuda.is_current_stream_capturing())
+g = tn.cuda.CUDAGraph()
+with tn.cuda.graph(g, stream=tn.cuda.Stream()):
+    y.copy_(x)
+y.fill_(0)
+g.replay()
+tn.cuda.synchronize()
+print(y[0].item())
+step.reset(); g.reset()
+del step
+"""
+    counts, refused, after, by_hand = python(folder, code).splitlines()
+    assert counts == "5.0 4.0 1 3 1" and after == "1.0 False" and by_hand == "5.0"
+    assert refused.startswith("capture: <lambda> reads a value on the host") and "in item" in refused
+
+
 def test_leaving_is_quiet(folder):
     code = START + """
 graph = runtime.Graph.capture(device, lambda: None)

@@ -1,12 +1,15 @@
 """Capture and replay, on every driver."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from tests.kernels.runtime import sample_kernels as K
 from tritonnet.kernels import runtime
 from tritonnet.kernels.arrays import copy_to, empty, fill, full, to_device, zeros
-from tritonnet.kernels.runtime import CaptureError, Graph, UseAfterFree
+from tritonnet.kernels.runtime import CaptureError, Graph
+from tritonnet.kernels.runtime.graph import Recording
 from tritonnet.kernels.runtime.pool import Pool
 
 F32 = np.dtype("f4")
@@ -88,17 +91,54 @@ def test_what_a_graph_allocates_is_its_own(own_blocks):
         assert device.pool.used == y.owner.size, "only y is left"
 
 
-def test_a_replay_says_which_memory_is_gone(simulated):
-    x, y = full((64,), 1, F32, simulated), empty((64,), F32, simulated)
+def test_what_a_graph_uses_lives_as_long_as_the_graph(simulated):
+    x, y, z = full((64,), 1, F32, simulated), full((64,), 2, F32, simulated), empty((64,), F32, simulated)
 
     def step():
-        K.copy[(1,)](x, y, 64, BLOCK=64)
+        K.copy[(1,)](x, z, 32, BLOCK=64)
+        copy_to(z[32:], y[32:])
+        fill(y[:32], 0)
 
     step()
-    graph = Graph.capture(simulated, step)
-    x = None
-    with pytest.raises(UseAfterFree, match="freed at test_graph.py"):
-        graph()
+    used = simulated.pool.used
+    recording = Recording(simulated)
+    step()
+    assert not recording.arena.dropped()
+    x = y = None
+    assert len(recording.arena.dropped()) == 2 and "test_graph.py:" in recording.arena.dropped()[0]
+    graph = recording.end()
+    fill(z, 0)
+    graph()
+    assert z.numpy().tolist() == [1.0] * 32 + [2.0] * 32 and simulated.pool.used == used
+    del graph, recording
+    assert simulated.pool.used < used
+
+
+def test_work_that_would_not_be_part_of_a_graph_is_refused(computing):
+    x = zeros((64,), F32, computing)
+    K.copy[(1,)](x, x, 64, BLOCK=64)
+    stream, launch = computing.new_stream(), lambda: K.copy[(1,)](x, x, 64, BLOCK=64)
+
+    def elsewhere():
+        with computing.on(stream):
+            launch()
+
+    def beside():
+        said = []
+        thread = threading.Thread(target=lambda: said.append(pytest.raises(CaptureError, launch)))
+        thread.start()
+        thread.join()
+        raise said[0].value
+
+    with pytest.raises(CaptureError, match="on another stream"):
+        Graph.capture(computing, elsewhere)
+    with pytest.raises(CaptureError, match="another thread is capturing"):
+        Graph.capture(computing, beside)
+    with runtime.simulated(devices=2) as first:
+        other = zeros((64,), F32, runtime.device(1))
+        K.copy[(1,)](other, other, 64, BLOCK=64)
+        with pytest.raises(CaptureError, match="copy runs on cuda:1 .*, but the capture is of cuda:0"):
+            Graph.capture(first, lambda: K.copy[(1,)](other, other, 64, BLOCK=64))
 
 
 def test_a_result_outlives_its_graph(device):
