@@ -99,6 +99,7 @@ def test_dropout_drops_alike_on_both_sides(p, everywhere, simulated):
 
 
 def test_dropout_of_channels_last_memory_keeps_it_and_its_backward_knows(simulated):
+    rng.same_stream_everywhere(False)  # exercises switch it on
     x = to_device(np.ones((2, 5, 7, 3), np.float32), simulated).transpose(0, 3, 1, 2)
     y, place = rng.dropout(x, 0.4, rng.Generator(simulated))
     assert y.strides == x.strides

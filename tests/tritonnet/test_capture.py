@@ -339,6 +339,27 @@ def test_what_is_replaced_around_the_step_is_noticed(gpu):
     assert found == [2.0] * 4 + [3.0] * 4 + [6.0] * 4 and step.captures == 3
 
 
+def test_what_changes_at_every_call_is_refused(gpu):
+    x = tn.ones(3, device="cuda")
+    step = tn.capture(lambda: x * 2)
+    said = r"captured 8 times .* `x` was set anew.*pass what changes as an argument"
+    with pytest.raises(runtime.CaptureError, match=said):
+        for _ in range(20):
+            x = tn.ones(3, device="cuda")
+            step()
+
+
+def test_hooks_registered_later_are_noticed(gpu):
+    seen = []
+
+    def drive(run, i):
+        if i == 4:
+            run.model[0].register_forward_hook(lambda module, args, out: seen.append(i) or out * 2)
+        run.seen.append(run.step(*batch(i)))
+
+    alike(drive=drive, captures=2)
+
+
 def test_memory_goes_back(gpu):
     run = Run(True)
     for i in range(4):

@@ -33,7 +33,10 @@ class Modules:
     def __init__(self, modules):
         self.modules = list({id(m): m for top in modules for m in top.modules()}.values())
         self.training = list(map(training_of, self.modules))
-        self.members = [(d, ids(d.values())) for m in self.modules for d in (m._parameters, m._buffers, m._modules)]
+        self.all = [d for m in self.modules for d in (
+            m._parameters, m._buffers, m._modules, m._forward_hooks, m._forward_pre_hooks, m._backward_hooks,
+            m._backward_pre_hooks)]
+        self.lengths, self.members = list(map(len, self.all)), [(d, ids(d.values())) for d in self.all if d]
         self.tensors = [t for m in self.modules for d in (m._parameters, m._buffers) for t in d.values()
                         if t is not None]
         self.arrays = list(map(array_of, self.tensors))
@@ -48,9 +51,10 @@ class Modules:
         if list(map(training_of, self.modules)) != self.training:
             changed = next(m for m, was in zip(self.modules, self.training) if m.training != was)
             return f"{type(changed).__name__} was switched to {'train' if changed.training else 'eval'}()"
-        if any(ids(d.values()) != known for d, known in self.members) or ids(
+        if list(map(len, self.all)) != self.lengths or any(
+                ids(d.values()) != known for d, known in self.members) or ids(
                 map(array_of, self.tensors)) != self.where:
-            return "a parameter, buffer or module was replaced by another one"
+            return "a parameter, buffer, module or hook was replaced by another one"
         if list(map(wanted_of, self.tensors)) != self.wanted:
             return "requires_grad of a parameter was changed"
         for module, now, names, known in self.settings:

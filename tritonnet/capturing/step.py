@@ -160,7 +160,8 @@ class Plan:
         """Record the step and replay it once."""
         if self.captures >= MOST and self.replays < 2 * self.captures:
             raise CaptureError(f"capture: {self.name} was captured {self.captures} times and replayed {self.replays} "
-                               f"times, last because {self.reason}: a step must find the same things at each call")
+                               f"times, last because {self.reason}: refer to the same things at each call, and "
+                               "pass what changes as an argument")
         statics = self.placed(tensors)
         names, drawn = Names(self.step, args), chance()
         settings = Modules([*self.modules, *names.modules])
