@@ -184,3 +184,14 @@ def test_only_what_has_a_kernel_is_taken_along():
                   lambda y: F.relu(F.max_pool2d(F.max_pool2d(y, 2), 2))):
         assert "relu + max_pool2d" not in str(rows(f, after)[0])
         agree([f(after)], [after(Conv2d.apply(x, w, None, (1, 1), (1, 1)))])
+
+
+def test_a_profile_shows_what_was_fused():
+    from tritonnet.profiler import profile
+
+    model = tritonnet.compile(Functional())
+    with profile() as prof:
+        model(tritonnet.randn(3, 1, 8, 8)).sum().backward()
+    keys = [average.key for average in prof.key_averages()]
+    assert "ConvReluPool2d" in keys and "ConvRelu2d" in keys and "ConvReluPool2dBackward0" in keys
+    assert "Conv2d" not in keys and "MaxPool2d" not in keys

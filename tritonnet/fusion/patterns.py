@@ -22,6 +22,11 @@ NAMES = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "_GeluErf": "gelu
 POOL = (2, 2), (2, 2), (0, 0), (1, 1), False, False  # of `MaxPool2d`: what follows the input
 
 
+def _of(op):
+    """Its `apply`, as it is when it is called: a profiler may take its place."""
+    return lambda *args: op.apply(*args)
+
+
 def _activated(op):
     """The patterns of an operation whose last argument is an activation."""
     def pattern(name):
@@ -31,11 +36,11 @@ def _activated(op):
 
 
 PATTERNS = {
-    "Linear": {(): LinearAtOnce.apply} | _activated(LinearAtOnce),
+    "Linear": {(): _of(LinearAtOnce)} | _activated(LinearAtOnce),
     "LayerNorm": _activated(LayerNorm),
     "BatchNorm": _activated(BatchNorm),
-    "Conv2d": {("relu",): ConvRelu2d.apply, ("relu", "max_pool2d"): ConvReluPool2d.apply,
-               ("max_pool2d", "relu"): ConvReluPool2d.apply},  # the same: relu never falls
+    "Conv2d": {("relu",): _of(ConvRelu2d), ("relu", "max_pool2d"): _of(ConvReluPool2d),
+               ("max_pool2d", "relu"): _of(ConvReluPool2d)},  # the same: relu never falls
 }
 BEGINNINGS = {(head, names[:n]) for head, found in PATTERNS.items() for names in found for n in range(len(names) + 1)}
 

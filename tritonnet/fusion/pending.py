@@ -248,6 +248,11 @@ class _Chains:
         return None
 
     @staticmethod
+    def waits(x):
+        """Whether a result is yet to be computed; looking at it would do so."""
+        return type(x) is Pending
+
+    @staticmethod
     def settle():
         if local.region is not None:
             local.region.settle()

@@ -133,6 +133,13 @@ class Recorder:
         """The innermost span of this thread."""
         return getattr(self.local, "span", None)
 
+    def forget(self, span):
+        """Record nothing of this span, one of the last, after all."""
+        for i in reversed(range(len(self.spans))):
+            if self.spans[i] is span:
+                del self.spans[i]
+                return
+
     @contextlib.contextmanager
     def span(self, name, kind="range"):
         """Record what happens inside under a name; gives the `Span`."""
