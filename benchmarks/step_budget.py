@@ -1,6 +1,6 @@
 """Launches, bytes, flops and memory of training steps, counted on a dry device: no GPU, nothing is computed.
 
-    python -m benchmarks.step_budget [--nets mnist_cnn …] [--batches 64 512 1024] [--optimizer Adam] [--json out.json]
+    python -m benchmarks.step_budget [--fused] [--nets mnist_cnn …] [--batches 64 512 1024] [--optimizer Adam]
 
 The device stands for an H200: tiles, splits and memory are those it would be given. Floors: 2.5 us per launch, bytes
 at the measured copy bandwidth, flops at the peak of fp32-accurate products (three tf32 ones each). What a step takes on
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
+import importlib
 import json
 import sys
 
@@ -76,6 +78,7 @@ def count(name, batch, optimizer="Adam", prepare=None) -> Step:
 
         for _ in range(SETTLE):
             step()
+        gc.collect()  # what preparing the model left behind in reference cycles is no part of a step
         seen, before = [], device.driver.counts.copy()
         device.pool.reset_peak()
         with runtime.watching(lambda launch: seen.append((launch.name, launch.bytes or 0, launch.flops or 0))):
@@ -103,9 +106,11 @@ def main(argv=None):
     parser.add_argument("--nets", nargs="*", default=list(NETS), choices=list(NETS), metavar="NET")
     parser.add_argument("--batches", nargs="*", type=int, default=[64, 512, 1024])
     parser.add_argument("--optimizer", default="Adam", choices=["SGD", "Adam"])
+    parser.add_argument("--fused", action="store_true", help="layers fused by tritonnet.compile")
     parser.add_argument("--json")
     options = parser.parse_args(argv)
-    steps = [count(net, batch, options.optimizer) for net in options.nets for batch in options.batches]
+    prepare = importlib.import_module("tritonnet").compile if options.fused else None
+    steps = [count(net, batch, options.optimizer, prepare) for net in options.nets for batch in options.batches]
     print(table(steps))
     if options.json:
         with open(options.json, "w") as file:
