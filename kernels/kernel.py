@@ -80,6 +80,7 @@ class Kernel(Jit):
     def __init__(self, fn, flops=None, bytes=None, do_not_specialize=(), space=None):
         super().__init__(fn)
         self.flops, self.bytes, self.space = flops, bytes, space
+        self.entry = self.name  # what tables of tuned configurations know it by
         self.params = parameters(fn, do_not_specialize)
         self.arguments = [p for p in self.params if not p.constexpr]  # those passed at run time
         self.argument_names = frozenset(p.name for p in self.arguments)
@@ -130,11 +131,12 @@ def kernel(fn=None, *, flops=None, bytes=None, do_not_specialize=(), space=None)
     return Kernel(fn, flops, bytes, do_not_specialize, space)
 
 
-def kernel_from_source(name: str, source: str, flops=None, bytes=None, namespace=None, do_not_specialize=()) -> Kernel:
+def kernel_from_source(name: str, source: str, flops=None, bytes=None, namespace=None, do_not_specialize=(),
+                       space=None, variant="") -> Kernel:
     """The kernel `name` out of generated text, which defines it as a plain function.
 
-    namespace: what the text uses besides tl and libdevice (helpers made by @jit, constants). Tracebacks and Triton see
-    the text under a file name of its own.
+    namespace: what the text uses besides tl and libdevice (helpers made by @jit, constants). variant: tells kernels of
+    one name apart in tables of tuned configurations. Tracebacks and Triton see the text under a file name of its own.
     """
     source = textwrap.dedent(source)
     import hashlib  # here: costs more than the rest of this module
@@ -146,4 +148,7 @@ def kernel_from_source(name: str, source: str, flops=None, bytes=None, namespace
     exec(code, scope)
     if not isinstance(scope.get(name), types.FunctionType):
         raise ValueError(f"kernel_from_source: the text defines no function {name!r}")
-    return Kernel(scope[name], flops, bytes, do_not_specialize)
+    made = Kernel(scope[name], flops, bytes, do_not_specialize, space)
+    if variant:
+        made.entry = f"{name} ({variant})"
+    return made

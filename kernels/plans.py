@@ -23,6 +23,8 @@ from tritonnet.kernels.runtime.devices import alive
 
 MOST = 4096  # plans of a device, before it starts anew
 
+_elsewhere: list[dict] = []
+
 
 def planned(make):
     """Decorate a function (device, *what) of hashable values: its result is kept until configurations change."""
@@ -44,6 +46,14 @@ def forget():
     """Make all plans anew: a configuration that they may have taken has changed."""
     for device in list(alive):
         device.plans = {}  # not cleared: a plan that another thread is making belongs to the old ones
+    for found in _elsewhere:
+        found.clear()
+
+
+def elsewhere() -> dict:
+    """A dictionary for plans that are kept by who makes them: emptied when all others are forgotten."""
+    _elsewhere.append({})
+    return _elsewhere[-1]
 
 
 def fresh(device, shape, dtype, strides=None):

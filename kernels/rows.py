@@ -100,7 +100,7 @@ def sensible_tile(ROWS, BLOCK, num_warps, rows, cols) -> bool:
 
 def tiles_where(where) -> Space:
     """The tiles of a kernel of rows that make sense to it."""
-    return Space(ROWS=[1, 2, 4, 8, 16, 32, 64], BLOCK=[1 << n for n in range(4, 15)], num_warps=[1, 2, 4, 8, 16],
+    return Space(ROWS=[1, 2, 4, 8, 16, 32, 64], BLOCK=[1 << n for n in range(15)], num_warps=[1, 2, 4, 8, 16],
                  where=where)
 
 

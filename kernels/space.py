@@ -42,3 +42,14 @@ class Space:
             if self.where is None or self.where(**{name: config[name] for name in inside}, **outside):
                 found.append(config)
         return found
+
+
+def fitting(block: int, num_warps: int, n: int, most: int = 32) -> bool:
+    """Whether blocks of n elements that lie behind each other are worth a try: each thread has one to `most` of them,
+    and no block is much longer than they are."""
+    return block < 2 * max(n, 256) and 1 <= block / (32 * num_warps) <= most
+
+
+BLOCKS = [256, 512, 1024, 2048, 4096, 8192]
+WARPS = [1, 2, 4, 8]
+LINES = Space(BLOCK=BLOCKS, num_warps=WARPS, where=lambda BLOCK, num_warps, n: fitting(BLOCK, num_warps, n))

@@ -38,6 +38,11 @@ def bucket(*sizes) -> str:
     return "x".join(str(1 << max(0, n - 1).bit_length()) for n in sizes)
 
 
+def key_of(dtype, sizes, way="") -> str:
+    """What tables know a launch by."""
+    return f"{dtype.name}/{bucket(*sizes)}{way and f'/{way}'}"
+
+
 def look_up(kernel, device, key: str) -> dict | None:
     """The tuned constexprs and options of a kernel for a key such as "float16/64x1024x16", or None."""
     if _forced and kernel in _forced:
@@ -47,7 +52,7 @@ def look_up(kernel, device, key: str) -> dict | None:
     table = _tables.get(device.name)
     if table is None:
         table = _load(device.name)
-    found = table.get(kernel.name)
+    found = table.get(kernel.entry)
     if not found or found["source"] != kernel.key[:16]:
         return None
     entry = found["entries"].get(key)
@@ -84,17 +89,20 @@ def _wrong_value(name, value, choices) -> str:
     return ""
 
 
-def chosen(kernel, device, dtype, *sizes) -> dict | None:
-    """`look_up` by a type and sizes; costs next to nothing where the device has no entry for the kernel."""
+def chosen(kernel, device, dtype, *sizes, way="") -> dict | None:
+    """`look_up` by a type and sizes; costs next to nothing where the device has no entry for the kernel.
+
+    way: what else tells launches apart, such as how the operands lie in memory.
+    """
     for heard in _listening:
-        heard.append((kernel, f"{dtype.name}/{bucket(*sizes)}"))
+        heard.append((kernel, key_of(dtype, sizes, way)))
     if not (_forced and kernel in _forced):
         if device.simulated:
             return None
         table = _tables.get(device.name)
-        if table is not None and kernel.name not in table:
+        if table is not None and kernel.entry not in table:
             return None
-    return look_up(kernel, device, f"{dtype.name}/{bucket(*sizes)}")
+    return look_up(kernel, device, key_of(dtype, sizes, way))
 
 
 @contextlib.contextmanager
@@ -136,7 +144,7 @@ def store(kernel, device, key: str, config: dict, measured: dict | None = None) 
     if not tables.is_config(config):
         raise ValueError(f"{kernel.name}: {config} is no configuration: names with integers")
     entry = {"config": dict(config), "measured": dict(measured or {})}
-    added = {"kernels": {kernel.name: {"source": kernel.key[:16], "entries": {key: entry}}}}
+    added = {"kernels": {kernel.entry: {"source": kernel.key[:16], "entries": {key: entry}}}}
     path = user_file(device.name)
     with _lock, tables.locked(path):
         done = tables.write(path, tables.merged(tables.read(path, device.name), added))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tritonnet.kernels import arrays, dtypes
+from tritonnet.kernels import arrays, dtypes, plans
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.dtypes import FLOATS, bool_, category, int8, is_float
 from tritonnet.kernels.elementwise import device, host
@@ -25,7 +25,7 @@ class Operation:
 
     def __init__(self, program, result=SAME, accepts=ALL, refusal=None, check=None):
         self.program, self.result, self.accepts, self.refusal, self.check = program, result, accepts, refusal, check
-        self.known, self.planned = {}, {}  # what `_types` found; launches on devices
+        self.known, self.planned = {}, plans.elsewhere()  # what `_types` found; launches on devices
 
     def _types(self, kinds):
         """(type of the result, type to compute in on the host, on a device) for operands of these kinds."""

@@ -18,17 +18,22 @@ import math
 
 import numpy as np
 
-from tritonnet.kernels import arrays, strided
+from tritonnet.kernels import arrays, strided, tuning
 from tritonnet.kernels.arrays import DeviceArray
 from tritonnet.kernels.arrays.views import span
 from tritonnet.kernels.dtypes import FLOATS, bool_, float32, float64, int32, int64, uint8
 from tritonnet.kernels.elementwise.expression import Ref
 from tritonnet.kernels.elementwise.layout import memory_order, steps
 from tritonnet.kernels.kernel import kernel_from_source
+from tritonnet.kernels.space import LINES, WARPS, Space
 from tritonnet.kernels.strided import collapsed
 
 LINE_BYTES = 4096  # per operand and program of 4 warps: two 16-byte loads per thread of the widest operand
 TILE = 1024  # elements
+TILES = Space(
+    ROWS=[1, 2, 4, 8, 16, 32, 64], COLS=[16, 64, 256, 1024, 4096], num_warps=WARPS,
+    where=lambda ROWS, COLS, num_warps, rows, cols: (
+        2 * rows > ROWS and min(cols, 64) <= COLS < 2 * max(cols, 16) and 1 <= ROWS * COLS / (32 * num_warps) <= 32))
 NUMBER_TYPES = {float32: "tl.float32", float64: "tl.float64", int64: "tl.int64"}
 
 
@@ -76,7 +81,8 @@ def written(program, modes, number_type, rank):
     signature = ", ".join(arguments + [f"{c}: tl.constexpr" for c in constants])
     text = "\n    ".join([f"def {name}({signature}):", *lines])
     return kernel_from_source(name, text, flops=_flops(program.flops, rank),
-                              bytes=_bytes([f"{p}_ptr" for p in pointers]), namespace=FUNCTIONS)
+                              bytes=_bytes([f"{p}_ptr" for p in pointers]), namespace=FUNCTIONS,
+                              space=TILES if rank else LINES, variant=", ".join([*modes, number_type, f"rank {rank}"]))
 
 
 def _rows_and_columns(rank):
@@ -143,18 +149,21 @@ class Plan:
         found = iter([("line" if w == (1,) else "one", ()) if line else _mode(w) for w in walks])
         seen = [next(found) if i in self.pointers else ("number", ()) for i in range(len(operands))] + list(found)
         modes, strides = tuple(mode for mode, _ in seen), [s for _, needed in seen for s in needed]
+        widest = max(ranked, key=lambda a: a.itemsize)
         kernel = written(program, modes, NUMBER_TYPES.get(compute, "tl.int32"), 0 if line else max(1, len(sizes) - 1))
         if line:
             n = math.prod(shape)
-            block = _up(n, 65536) if device.simulated else LINE_BYTES // max(4, *(a.itemsize for a in ranked))
-            self.variant = kernel.variant(device, COMPUTE=compute, BLOCK=block, num_warps=4)
-            self.grid, self.tail = (-(-n // block),), (n,)
+            config = tuning.chosen(kernel, device, widest.dtype, n) or {
+                "BLOCK": _up(n, 65536) if device.simulated else LINE_BYTES // max(4, widest.itemsize), "num_warps": 4}
+            self.variant = kernel.variant(device, COMPUTE=compute, **config)
+            self.grid, self.tail = (-(-n // config["BLOCK"]),), (n,)
             return
         *outer, cols = sizes if len(sizes) > 1 else (1, *sizes)
         rows = math.prod(outer)
-        high, wide = _tile(rows, cols, any(mode.endswith("strided") for mode in modes), device.simulated)
-        self.variant = kernel.variant(device, COMPUTE=compute, ROWS=high, COLS=wide, num_warps=4)
-        self.grid = (-(-rows // high) * -(-cols // wide),)
+        config = tuning.chosen(kernel, device, widest.dtype, rows, cols) or _tile(
+            rows, cols, any(mode.endswith("strided") for mode in modes), device.simulated)
+        self.variant = kernel.variant(device, COMPUTE=compute, **config)
+        self.grid = (-(-rows // config["ROWS"]) * -(-cols // config["COLS"]),)
         self.tail = (rows, cols, *outer[1:], *strides)
 
     def __call__(self, operands, params):
@@ -205,12 +214,10 @@ def _up(n, most):
 
 
 def _tile(rows, cols, transposed, simulated):
-    """(rows, columns) of one program: long along the columns, square where an operand is fast along the rows."""
-    if simulated:
-        wide = _up(cols, 65536)
-        return max(1, min(65536 // wide, 1 << (rows - 1).bit_length())), wide
-    wide = _up(cols, 64 if transposed else TILE)
-    return max(1, min((4096 if transposed else TILE) // wide, 1 << (rows - 1).bit_length())), wide
+    """The tile of one program: long along the columns, square where an operand is fast along the rows."""
+    most, size = (65536, 65536) if simulated else (64, 4096) if transposed else (TILE, TILE)
+    wide = _up(cols, most)
+    return {"ROWS": max(1, min(size // wide, 1 << (rows - 1).bit_length())), "COLS": wide, "num_warps": 4}
 
 
 def overlaps(a, b) -> bool:

@@ -18,15 +18,22 @@ import math
 
 import numpy as np
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import bool_
 from tritonnet.kernels.index.keys import check_bounds, neighbours, placed, plan, resolve
 from tritonnet.kernels.index.offsets import along, bits, bounded, int_type, offsets, three, tile
 from tritonnet.kernels.kernel import kernel, tl
+from tritonnet.kernels.space import WARPS, Space
 from tritonnet.kernels.strided import collapsed
 
 NO_BOUND = 2**62  # above every offset
+TILES = Space(
+    BLOCK_R=[1, 2, 4, 8, 16, 64, 256], BLOCK_C=[1, 4, 16, 64, 256, 1024, 2048], num_warps=WARPS,
+    where=lambda BLOCK_R, BLOCK_C, num_warps, rows, cols: (
+        2 * max(rows, 16) > BLOCK_R and min(cols, 64) <= BLOCK_C < 4 * cols
+        and 2 <= BLOCK_R * BLOCK_C / (32 * num_warps) <= 32))
 
 
 def corner(x, axis, shape):
@@ -79,7 +86,7 @@ def index_get_mirror(x, key):
 # kernel
 
 
-@kernel(flops=lambda: 0, bytes=lambda index, out: 2 * out.nbytes + index.nbytes, do_not_specialize=(
+@kernel(flops=lambda: 0, bytes=lambda index, out: 2 * out.nbytes + index.nbytes, space=TILES, do_not_specialize=(
     "n", "wrap", "step", "x0", "x1", "x2", "x3", "i0", "i1", "i2", "i3", "poison"))
 def gather_kernel(
     x, index, out, rows: tl.int64, cols: tl.int64, n: tl.int64, wrap: tl.int64, step: tl.int64, n1, n2,
@@ -124,12 +131,14 @@ def _gather(x, index, shape, x_strides, index_strides, n, step, wrap=0, aligned=
     dims, xs, ix = collapsed(shape, x_strides, index_strides)
     rows, cols = math.prod(dims[:-1]), dims[-1]
     (_, n1, n2), x_rows, i_rows = three(dims[:-1], xs[:-1], ix[:-1])
-    block_r, block_c = tile(x, rows, cols, 2048 if cols > 64 else 1024)
+    config = tuning.chosen(gather_kernel, x.device, x.dtype, rows, cols)
+    if config is None:
+        config = dict(zip(("BLOCK_R", "BLOCK_C"), tile(x, rows, cols, 2048 if cols > 64 else 1024))) | {"num_warps": 4}
     whole = xs[-1] == 1 and ix[-1] == 0
-    gather_kernel[(-(-rows // block_r) * -(-cols // block_c),)](
+    gather_kernel[(-(-rows // config["BLOCK_R"]) * -(-cols // config["BLOCK_C"]),)](
         bits(x), index, bits(out), rows, cols, n, wrap, step, n1, n2, *x_rows, xs[-1], *i_rows, ix[-1],
         1 if x.dtype == bool_ else -1, INT=int_type(rows), FLAT=len(dims) < 3, WHOLE=whole,
-        ALIGNED=whole and aligned and all(s % 16 == 0 for s in x_rows), BLOCK_R=block_r, BLOCK_C=block_c, num_warps=4)
+        ALIGNED=whole and aligned and all(s % 16 == 0 for s in x_rows), **config)
     return out
 
 

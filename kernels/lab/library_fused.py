@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tritonnet.kernels.conv.pooled import conv2d_pool, conv2d_pool_backward
-from tritonnet.kernels.lab.library import FIRST, SECOND, WITH_DOUBLE, _conv, _images
-from tritonnet.kernels.lab.subjects import declare
+from tritonnet.kernels.lab.library import FIRST, SECOND, _conv
+from tritonnet.kernels.lab.subjects import ALL_FLOATS, declare, images
 
 
 def _without_groups(dims):
@@ -27,9 +27,9 @@ def _backward(dy, x, w, b, *geometry):
 def _pooled_backward(make, N, C, H, W, O, R, S, stride, padding):
     """the forward, then gradients of input, weights and bias"""
     I, J = (((n + 2 * padding - k) // stride + 1) // 2 for n, k in ((H, R), (W, S)))
-    return _images(make, N, O, I, J), *_conv(make, N, C, H, W, O, R, S, stride, padding, 1)
+    return images(make, N, O, I, J), *_conv(make, N, C, H, W, O, R, S, stride, padding, 1)
 
 
 for _name, _dims in (("conv2d_pool", SECOND), ("conv2d_pool_first", FIRST)):
-    declare(_name, _first_result, WITH_DOUBLE, **_without_groups(_dims))(_pooled)
-    declare(f"{_name}_backward", _backward, WITH_DOUBLE, **_without_groups(_dims))(_pooled_backward)
+    declare(_name, _first_result, ALL_FLOATS, **_without_groups(_dims))(_pooled)
+    declare(f"{_name}_backward", _backward, ALL_FLOATS, **_without_groups(_dims))(_pooled_backward)

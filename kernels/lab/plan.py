@@ -101,9 +101,9 @@ def launches(subject: Subject, dims: dict | None = None, dtype="float32", arch=9
 
 def completed(subject, found, config) -> dict:
     """{kernel: a whole configuration} with these values, the rest as in the launches `found`."""
-    known = {}
+    known, found = {}, [p for p in found if subject.only in (None, p.kernel)]
     for planned in found:
-        if planned.kernel.space is not None and subject.only in (None, planned.kernel):
+        if planned.kernel.space is not None:
             known.setdefault(planned.kernel, planned.config)
     names = {name for whole in known.values() for name in whole}
     if not known:

@@ -38,7 +38,10 @@ from tritonnet.kernels.runtime.simulation.dry import GPUS
 COMPILED = 32  # candidates that are compiled, at most
 ROUNDS, SAMPLES = 12, 4  # of timing; samples per candidate in each round
 HOPELESS = 1.5  # times as slow as the best in the first round: out at once
+TIE = 0.01  # the default stays where what is predicted for another is not better by more
 MOST_COPIES = 16  # of the inputs
+MOST_PROGRAMS = 64  # over rows, where a candidate is validated
+TILES = "BLOCK", "ROWS", "COLS", "BN", "BC", "BL", "QUADS"  # how the sizes of tiles begin
 
 
 def tune(name, shapes=None, dtype="float32", arch=None, device=None, compiled=COMPILED, rounds=ROUNDS, progress=None,
@@ -94,7 +97,7 @@ def _tune_one(chosen, dims, dtype, arch, device, kernel, compiled, rounds, tell,
     for candidate in ranked[compiled:]:
         candidate.state = "not compiled: others promise more"
     usable = [c for c in first if c.usable]
-    usable.sort(key=lambda c: (c.predicted_us, sorted(c.config.items())))
+    usable.sort(key=lambda c: (c.predicted_us * (1 - TIE if c.config == whole else 1), sorted(c.config.items())))
     if device is None:
         best = _first_valid(chosen, dims, dtype, kernel, usable, tell)
         about = provenance.machine() | {"device": GPUS[arch].name, "predicted": True}
@@ -159,13 +162,17 @@ def validate(chosen, dims, dtype, kernel, candidate, device) -> bool:
 
 def edges(chosen, dims, config) -> dict:
     """Small sizes at which a configuration has both whole tiles and rests, in every direction."""
-    most = max([v for k, v in config.items() if k.startswith("BLOCK")], default=16)
+    tile = {k: 4 * v if k == "QUADS" else v for k, v in config.items() if k.startswith(TILES)}
+    most = max(tile.values(), default=16)
     rest = 8 if config.get("DESCRIPTORS") else 3  # of 16 bytes, in the narrowest of types
     room = dict.fromkeys(dims, most + rest)
     if config.get("RESIDENT") and "N" in dims:  # more tiles than multiprocessors are simulated
         room["N"] = 3 * most + rest
-    if {"H", "W", "R", "S"} <= dims.keys():  # images: their pixels fill the tiles together
+    if {"H", "W"} <= dims.keys():  # images: their pixels fill the tiles together
         room |= {"H": 9, "W": 11, "N": 3}
+    elif {"N", "C"} <= dims.keys():  # rows: not more of them than some dozens of programs take
+        rows = MOST_PROGRAMS * math.prod(tile.values()) // min(dims["C"], room["C"])
+        room["N"] = min(most, max(rows, 2 * config.get("ROWS", 1))) + rest
     if "B" in dims:
         room["B"] = 2
     grouped = dims.get("groups", 1) > 1

@@ -24,6 +24,7 @@ DTYPES = {name: np.dtype(name) for name in ("float32", "float16", "float64")} | 
 SHORT = {"fp32": "float32", "f32": "float32", "fp16": "float16", "f16": "float16", "half": "float16",
          "bf16": "bfloat16", "fp64": "float64", "f64": "float64"}
 FLOATS = ("float32", "float16", "bfloat16")
+ALL_FLOATS = (*FLOATS, "float64")
 _declared: dict[str, Subject] = {}
 
 
@@ -148,6 +149,11 @@ def declare(name: str, run: typing.Callable, dtypes=FLOATS, **dims):
     return note
 
 
+def images(make, N, C, H, W):
+    """(N, C, H, W), channels last in memory."""
+    return make(N, H, W, C).transpose(0, 3, 1, 2)
+
+
 def dtype_named(name) -> np.dtype:
     """A float type by one of its names."""
     if isinstance(name, np.dtype):
@@ -160,7 +166,12 @@ def dtype_named(name) -> np.dtype:
 
 def every_subject() -> dict[str, Subject]:
     """Every named operation of the library."""
-    from tritonnet.kernels.lab import library, library_fused  # noqa: F401  (declare them)
+    from tritonnet.kernels.lab import (  # noqa: F401  (they declare them)
+        library,
+        library_elements,
+        library_fused,
+        library_rows,
+    )
 
     return _declared
 

@@ -6,6 +6,7 @@ Each takes x, t, b (a number) and c (a block), and gives L, dL/dx (`_slope`) or 
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, libdevice, tl
+from tritonnet.kernels.space import LINES
 
 
 @jit
@@ -129,7 +130,8 @@ def kl_div_log_target(x, t, b, c):
 
 
 @kernel(flops=lambda n: 8 * n,
-        bytes=lambda x, t, dx, dt: x.nbytes + t.nbytes + sum(0 if d is None else d.nbytes for d in (dx, dt)))
+        bytes=lambda x, t, dx, dt: x.nbytes + t.nbytes + sum(0 if d is None else d.nbytes for d in (dx, dt)),
+        space=LINES)
 def pair_loss_kernel(x, t, w, w_inner, w_length, c, c_inner, c_length, loss, dx, dt, n: tl.int64, each: tl.int64,
                      b: tl.float64, divisor: tl.float64, VALUE: tl.constexpr, SLOPE: tl.constexpr,
                      TARGET_SLOPE: tl.constexpr, EACH: tl.constexpr, ALONE: tl.constexpr, ACC: tl.constexpr,

@@ -22,6 +22,7 @@ import typing
 
 import numpy as np
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty, full, is_host
 from tritonnet.kernels.dtypes import accumulator, float16, float32, result_type
 from tritonnet.kernels.elementwise.layout import broadcast
@@ -241,7 +242,9 @@ def _pair_loss_device(name, x, t, w, b, c, reduction, wants):
     n = x.size
     if not n:
         return full(shape if reduction == "none" else (), 0 if _divisor(shape, reduction) else np.nan, dtype, x), dx, dt
-    block = min(next_power_of_2(n), 8192 if x.device.simulated else 1024)
+    config = tuning.chosen(pairs.pair_loss_kernel, x.device, dtype, n) or {
+        "BLOCK": min(next_power_of_2(n), 8192 if x.device.simulated else 1024), "num_warps": 4}
+    block = config["BLOCK"]
     programs = -(-n // block)
     if reduction != "none":
         programs = min(programs, 2 if x.device.simulated else 4 * x.device.multi_processor_count)
@@ -252,7 +255,7 @@ def _pair_loss_device(name, x, t, w, b, c, reduction, wants):
     pairs.pair_loss_kernel[(programs,)](
         x, t, *_spread(w, shape), *_spread(c, shape), loss, dx, dt, n, -(-n // (programs * block)) * block, float(b),
         divisor, VALUE=pair.value, SLOPE=pair.slope, TARGET_SLOPE=pair.target_slope, EACH=reduction == "none",
-        ALONE=programs == 1, ACC=acc, BLOCK=block)
+        ALONE=programs == 1, ACC=acc, **config)
     if reduction != "none" and programs > 1:
         partial, loss = loss, empty((), dtype, x)
         total_loss_kernel[(1,)](partial, None, loss, programs, divisor, TOTALS=1, ACC=acc, BLOCK=1024)

@@ -120,8 +120,8 @@ def gemm_tile(tile, a, b, bias, c, M, N, K, inner, a_outer, a_inner, a_m, a_k, b
 @kernel(flops=lambda M, N, K, batch: 2 * batch * M * N * K,
         bytes=lambda a, b, c, M, N, K, batch: batch * (M * K * a.itemsize + K * N * b.itemsize) + c.nbytes,
         space=Space(BLOCK_M=[16, 32, 64, 128, 256], BLOCK_N=[16, 32, 64, 128, 256], BLOCK_K=[16, 32, 64, 128],
-                    GROUP_M=[8], SPLIT=[1, 2, 4, 8, 16], RESIDENT=[0, 1, 2], DESCRIPTORS=[0, 1], SPECIALIZE=[0, 1],
-                    num_warps=[4, 8], num_stages=[2, 3, 4, 5], where=sensible))
+                    GROUP_M=[8], SPLIT=[1, 2, 4, 8, 16, 32, 64], RESIDENT=[0, 1, 2], DESCRIPTORS=[0, 1],
+                    SPECIALIZE=[0, 1], num_warps=[4, 8], num_stages=[2, 3, 4, 5], where=sensible))
 def gemm_kernel(a, b, bias, c, batch, M, N, K, inner, a_outer: tl.int64, a_inner: tl.int64, a_m: tl.int64,
                 a_k: tl.int64, b_outer: tl.int64, b_inner: tl.int64, b_k: tl.int64, b_n: tl.int64, c_batch: tl.int64,
                 c_m: tl.int64, c_n: tl.int64, c_split: tl.int64, ACTIVATION: tl.constexpr, BIAS_ROWS: tl.constexpr,

@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.matmul.activation import activate_mirror, check_activation, slope_mirror
@@ -206,18 +207,31 @@ def _laid_out(x, like=None):
     return copy
 
 
-def _plan(x):
-    """(grid, rows per program, tile): a tile is BN rows x BC channels x BL pixels."""
+def _tile(kernel, x):
+    """BN rows x BC channels x BL pixels, and num_warps: the tuned ones of a kernel, or those without tuning."""
     (rows, channels, length), (_, channel) = _layout(x)
+    tuned = tuning.chosen(kernel, x.device, x.dtype, rows, channels, length, way="" if channel else "channels last")
+    if tuned:
+        return tuned
     planes = channel is not None and length > 1  # one channel at a time, its pixels lie densely
     wide = 1 if planes else min(next_power_of_2(channels), 64)
     long = min(next_power_of_2(length), 1024)
     size = 65536 if x.device.simulated else 2048 if planes else 4096
     tall = max(1, min(next_power_of_2(rows), size // (wide * long)))
-    tiles = -(-channels // wide)
+    return {"BN": tall, "BC": wide, "BL": long, "num_warps": 4 if planes else 8}
+
+
+def _shares(x, tile):
+    """(programs, rows of each) for each tile of channels."""
+    (rows, channels, length), (_, channel) = _layout(x)
+    planes, tiles = channel is not None and length > 1, -(-channels // tile["BC"])
     programs = 2 if x.device.simulated else max(1, (4 if planes else 2) * x.device.multi_processor_count // tiles)
-    each = -(-rows // (programs * tall)) * tall
-    return (-(-rows // each), tiles), each, {"BN": tall, "BC": wide, "BL": long, "num_warps": 4 if planes else 8}
+    each = -(-rows // (programs * tile["BN"])) * tile["BN"]
+    return -(-rows // each), each
+
+
+def _grid(programs, x, tile):
+    return programs, -(-x.shape[1] // tile["BC"])
 
 
 def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, eps, batches, activation):
@@ -225,13 +239,15 @@ def _batch_norm_device(x, w, b, running_mean, running_var, training, momentum, e
     x = _laid_out(x)
     y, mean, rstd = _like(x), empty((channels,), acc, x), empty((channels,), acc, x)
     sizes, strides = _layout(x)
-    grid, each, tile = _plan(x)
+    tile, first = _tile(batch_norm_kernel, x), _tile(moments_kernel, x) if training else None
+    programs, each = _shares(x, first or tile)
     partial = None
     if training:
-        partial = empty((grid[0], 2, channels), acc, x)
-        moments_kernel[grid](x, partial, *sizes, each, *strides, ACC=acc, **tile)
-    batch_norm_kernel[grid](x, y, w, b, running_mean, running_var, batches, mean, rstd, partial, *sizes, each, *strides,
-                            *_layout(y)[1], momentum, eps, ACTIVATION=activation, ACC=acc, STEP=32, **tile)
+        partial = empty((programs, 2, channels), acc, x)
+        moments_kernel[_grid(programs, x, first)](x, partial, *sizes, each, *strides, ACC=acc, **first)
+    batch_norm_kernel[_grid(programs, x, tile)](
+        x, y, w, b, running_mean, running_var, batches, mean, rstd, partial, *sizes, each, *strides, *_layout(y)[1],
+        momentum, eps, ACTIVATION=activation, ACC=acc, STEP=32, **tile)
     return y, mean, rstd
 
 
@@ -240,18 +256,21 @@ def _batch_norm_backward_device(dy, x, w, mean, rstd, training, wants, dtype, b,
     x = _laid_out(x)
     dy = _laid_out(dy, x)
     sizes, x_strides = _layout(x)
-    grid, each, tile = _plan(x)
+    tile, first = _tile(batch_norm_backward_kernel, x), None
+    if training or wants[1] or wants[2]:
+        first = _tile(batch_norm_sums_kernel, x)
+    programs, each = _shares(x, first or tile)
     dx = _like(x) if wants[0] else None
     dw, db = (empty((channels,), dtype, x) if want else None for want in wants[1:])
     partial = None
-    if training or wants[1] or wants[2]:
-        partial = empty((grid[0], 2, channels), acc, x)
-        batch_norm_sums_kernel[grid](
+    if first:
+        partial = empty((programs, 2, channels), acc, x)
+        batch_norm_sums_kernel[_grid(programs, x, first)](
             dy, x, w if activation else None, b if activation else None, mean, rstd, partial, *sizes, each,
-            *_layout(dy)[1], *x_strides, ACTIVATION=activation, ACC=acc, **tile)
+            *_layout(dy)[1], *x_strides, ACTIVATION=activation, ACC=acc, **first)
     dx_strides = (0, None) if dx is None else _layout(dx)[1]
-    batch_norm_backward_kernel[grid if wants[0] else (1, grid[1])](
-        dy, x, w, b if activation else None, mean, rstd, partial, dx, dw, db, *sizes, each, grid[0], *_layout(dy)[1],
+    batch_norm_backward_kernel[_grid(programs if wants[0] else 1, x, tile)](
+        dy, x, w, b if activation else None, mean, rstd, partial, dx, dw, db, *sizes, each, programs, *_layout(dy)[1],
         *x_strides, *dx_strides, TRAIN=training, ACTIVATION=activation, ACC=acc, STEP=32, **tile)
     return dx, dw, db
 

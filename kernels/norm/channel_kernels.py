@@ -10,9 +10,23 @@ from __future__ import annotations
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.matmul.activation import activate, slope
 from tritonnet.kernels.rows import walk
+from tritonnet.kernels.space import Space
 
 
-@kernel(flops=lambda x: 4 * x.size, bytes=lambda x: x.nbytes)
+def sensible(BN, BC, BL, num_warps, rows, channels, length, x_channel) -> bool:
+    """Whether a tile is worth a try: long where the memory is dense, 4 to 32 elements per thread."""
+    if x_channel is None:
+        dense = BL == 1 == length and min(channels, 16) <= BC < 2 * channels
+    else:
+        dense = BC == 1 and min(length, 64) <= BL < 2 * max(length, 1)
+    return dense and 2 * rows > BN and 4 <= BN * BC * BL / (32 * num_warps) <= 32
+
+
+TILES = Space(BN=[1 << n for n in range(10)], BC=[1, 2, 4, 8, 16, 32, 64, 128], BL=[1 << n for n in range(12)],
+              num_warps=[4, 8, 16], where=sensible)
+
+
+@kernel(flops=lambda x: 4 * x.size, bytes=lambda x: x.nbytes, space=TILES)
 def moments_kernel(x, partial, rows, channels, length, each, x_row: tl.int64, x_channel: tl.int64,
                    ACC: tl.constexpr, BN: tl.constexpr, BC: tl.constexpr, BL: tl.constexpr):
     """Mean and sum of squared deviations of each channel over this program's rows."""
@@ -66,7 +80,7 @@ def merged_moments(partial, c, rows, channels, length, each, ACC: tl.constexpr, 
     return mean_c, tl.sum(spread, axis=0, keep_dims=True)
 
 
-@kernel(flops=lambda x: 3 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes)
+@kernel(flops=lambda x: 3 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes, space=TILES)
 def batch_norm_kernel(x, y, w, b, running_mean, running_var, batches, mean, rstd, partial, rows, channels, length,
                       each, x_row: tl.int64, x_channel: tl.int64, y_row: tl.int64, y_channel: tl.int64,
                       momentum: tl.float64, eps: tl.float64, ACTIVATION: tl.constexpr, ACC: tl.constexpr,
@@ -129,7 +143,7 @@ def before_activation(c, channels, w, b, rstd, ACTIVATION: tl.constexpr, ACC: tl
     return scale, shift
 
 
-@kernel(flops=lambda x: 5 * x.size, bytes=lambda x, dy: x.nbytes + dy.nbytes)
+@kernel(flops=lambda x: 5 * x.size, bytes=lambda x, dy: x.nbytes + dy.nbytes, space=TILES)
 def batch_norm_sums_kernel(dy, x, w, b, mean, rstd, partial, rows, channels, length, each, dy_row: tl.int64,
                            dy_channel: tl.int64, x_row: tl.int64, x_channel: tl.int64, ACTIVATION: tl.constexpr,
                            ACC: tl.constexpr, BN: tl.constexpr, BC: tl.constexpr, BL: tl.constexpr):
@@ -170,7 +184,7 @@ def merged_sums(partial, c, programs, channels, ACC: tl.constexpr, BC: tl.conste
     return tl.sum(total, axis=0, keep_dims=True)
 
 
-@kernel(flops=lambda x: 6 * x.size, bytes=lambda x, dy: x.nbytes + 2 * dy.nbytes)
+@kernel(flops=lambda x: 6 * x.size, bytes=lambda x, dy: x.nbytes + 2 * dy.nbytes, space=TILES)
 def batch_norm_backward_kernel(dy, x, w, b, mean, rstd, partial, dx, dw, db, rows, channels, length, each, programs,
                                dy_row: tl.int64, dy_channel: tl.int64, x_row: tl.int64, x_channel: tl.int64,
                                dx_row: tl.int64, dx_channel: tl.int64, TRAIN: tl.constexpr, ACTIVATION: tl.constexpr,

@@ -18,7 +18,7 @@ from tritonnet.kernels.arrays import empty, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import jit, kernel, libdevice, tl
 from tritonnet.kernels.optim.host import SMALL, each
-from tritonnet.kernels.optim.table import over_chunk, put, value
+from tritonnet.kernels.optim.table import CHUNKS, over_chunk, put, value
 
 
 def adam_factors(t, lr, beta1, beta2, eps, weight_decay, maximize, decoupled, dtype):
@@ -91,7 +91,7 @@ def adam_row(lr, beta1, beta2, eps, weight_decay, maximize):
 
 @kernel(flops=lambda elements: 16 * elements,
         bytes=lambda elements, P, G, S, FLAGS: elements * (
-            2 * P.itemsize + G.itemsize + (4 + 2 * FLAGS[1]) * S.itemsize))
+            2 * P.itemsize + G.itemsize + (4 + 2 * FLAGS[1]) * S.itemsize), space=CHUNKS)
 def adam_kernel(table, steps, ticket, settings, scale, found, arrays, elements: tl.int64, FLAGS: tl.constexpr,
                 P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, SETTINGS: tl.constexpr, ACC: tl.constexpr,
                 ALIGNED: tl.constexpr, BLOCK: tl.constexpr):

@@ -15,7 +15,7 @@ import numpy as np
 from tritonnet.kernels.arrays import empty, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import jit, kernel, libdevice, tl
-from tritonnet.kernels.optim.table import Cache, pointer, put, value
+from tritonnet.kernels.optim.table import CHUNKS, Cache, pointer, put, value
 from tritonnet.kernels.runtime.host import PIECE
 from tritonnet.kernels.strided import copy_to
 
@@ -73,7 +73,7 @@ def larger(a, b):
     return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
 
 
-@kernel(flops=lambda elements: 2 * elements, bytes=lambda elements, G: elements * G.itemsize)
+@kernel(flops=lambda elements: 2 * elements, bytes=lambda elements, G: elements * G.itemsize, space=CHUNKS)
 def norm_kernel(table, partial, elements: tl.int64, P: tl.constexpr, EXPONENT: tl.constexpr, G: tl.constexpr,
                 ACC: tl.constexpr, ALIGNED: tl.constexpr, BLOCK: tl.constexpr):
     """Each program: the sum (or maximum) over one chunk."""
@@ -111,7 +111,7 @@ def total_norm(partial, chunks, P: tl.constexpr, EXPONENT: tl.constexpr, ACC: tl
         return norm
 
 
-@kernel(flops=lambda elements: elements, bytes=lambda elements, G: 2 * elements * G.itemsize)
+@kernel(flops=lambda elements: elements, bytes=lambda elements, G: 2 * elements * G.itemsize, space=CHUNKS)
 def clip_kernel(table, partial, norm, chunks, limit: tl.float64, elements: tl.int64, P: tl.constexpr,
                 EXPONENT: tl.constexpr, G: tl.constexpr, ACC: tl.constexpr, ALIGNED: tl.constexpr, BLOCK: tl.constexpr):
     """Each program scales one chunk; the first one also stores the norm."""
@@ -135,7 +135,7 @@ def norm_only_kernel(partial, norm, chunks, P: tl.constexpr, EXPONENT: tl.conste
     tl.store(norm, total_norm(partial, chunks, P, EXPONENT, ACC))
 
 
-@kernel(flops=lambda elements: 2 * elements, bytes=lambda elements, G: 2 * elements * G.itemsize)
+@kernel(flops=lambda elements: 2 * elements, bytes=lambda elements, G: 2 * elements * G.itemsize, space=CHUNKS)
 def clamp_kernel(table, limit: tl.float64, elements: tl.int64, G: tl.constexpr, ACC: tl.constexpr,
                  ALIGNED: tl.constexpr, BLOCK: tl.constexpr):
     row = table + tl.program_id(0).to(tl.int64) * 8
@@ -158,8 +158,8 @@ def _tables(grads):
     return [(dtype, *cache.of((some,), (0,) * len(some))) for dtype, some in by_type.items()]
 
 
-def _config(dtype, table):
-    return {"G": dtype, "ACC": accumulator(dtype), "ALIGNED": table.aligned, "BLOCK": table.block}
+def _config(kernel, dtype, table):
+    return {"G": dtype, "ACC": accumulator(dtype), "ALIGNED": table.aligned, **table.config(kernel, dtype)}
 
 
 def _norm_device(grads, p, limit=None):
@@ -171,14 +171,14 @@ def _norm_device(grads, p, limit=None):
     kind = {"P": 0.0, "EXPONENT": "inf"} if p == math.inf else {"P": float(p), "EXPONENT": "finite"}
     for dtype, table, _ in tables:
         norm_kernel[(table.chunks,)](table.rows, partial[at:at + table.chunks], table.elements, **kind,
-                                     **_config(dtype, table))
+                                     **_config(norm_kernel, dtype, table))
         at += table.chunks
     if limit is None or not tables:
         norm_only_kernel[(1,)](partial, norm, chunks, ACC=acc, **kind)
         return norm
     for dtype, table, copies in tables:
         clip_kernel[(table.chunks,)](table.rows, partial, norm, chunks, float(limit), table.elements, **kind,
-                                     **_config(dtype, table))
+                                     **_config(clip_kernel, dtype, table))
         for array, copy in copies:
             copy_to(array, copy)
     return norm
@@ -201,6 +201,6 @@ def clip_grad_value(grads, limit: float):
             np.clip(g, -limit, limit, out=g)
         return
     for dtype, table, copies in _tables(grads):
-        clamp_kernel[(table.chunks,)](table.rows, float(limit), table.elements, **_config(dtype, table))
+        clamp_kernel[(table.chunks,)](table.rows, float(limit), table.elements, **_config(clamp_kernel, dtype, table))
         for array, copy in copies:
             copy_to(array, copy)

@@ -14,7 +14,7 @@ import numpy as np
 from tritonnet.kernels.arrays import empty, is_host
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.optim.host import each
-from tritonnet.kernels.optim.table import over_chunk, put, value
+from tritonnet.kernels.optim.table import CHUNKS, over_chunk, put, value
 
 
 def rmsprop_mirror(p, g, v, a, b, lr, alpha, eps, weight_decay, momentum, maximize):
@@ -75,7 +75,7 @@ def rmsprop_row(lr, alpha, eps, weight_decay, momentum, maximize):
 
 @kernel(flops=lambda elements: 12 * elements,
         bytes=lambda elements, P, G, S, FLAGS: elements * (
-            2 * P.itemsize + G.itemsize + (2 + 2 * sum(FLAGS)) * S.itemsize))
+            2 * P.itemsize + G.itemsize + (2 + 2 * sum(FLAGS)) * S.itemsize), space=CHUNKS)
 def rmsprop_kernel(table, steps, ticket, settings, scale, found, arrays, elements: tl.int64, FLAGS: tl.constexpr,
                    P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, SETTINGS: tl.constexpr, ACC: tl.constexpr,
                    ALIGNED: tl.constexpr, BLOCK: tl.constexpr):

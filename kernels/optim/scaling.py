@@ -14,7 +14,7 @@ import numpy as np
 from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.optim.clip import _config, _tables
-from tritonnet.kernels.optim.table import pointer, put, value
+from tritonnet.kernels.optim.table import CHUNKS, pointer, put, value
 from tritonnet.kernels.strided import copy_to
 
 # --- mirror ---
@@ -53,7 +53,8 @@ def unscale_block(g, at, mask, inverse, found, WRITE: tl.constexpr, ACC: tl.cons
     return tl.where(v - v == 0, 0, 1)  # infinity less itself is NaN
 
 
-@kernel(flops=lambda elements: 2 * elements, bytes=lambda elements, G, WRITE: (1 + WRITE) * elements * G.itemsize)
+@kernel(flops=lambda elements: 2 * elements, bytes=lambda elements, G, WRITE: (1 + WRITE) * elements * G.itemsize,
+        space=CHUNKS)
 def unscale_kernel(table, scale, found, elements: tl.int64, WRITE: tl.constexpr, G: tl.constexpr, ACC: tl.constexpr,
                    ALIGNED: tl.constexpr, BLOCK: tl.constexpr):
     """Each program one chunk."""
@@ -88,7 +89,8 @@ def unscale(grads, scale, found, write=True):
         unscale_mirror(grads, scale, found, write)
         return
     for dtype, table, copies in _tables(grads):
-        unscale_kernel[(table.chunks,)](table.rows, scale, found, table.elements, WRITE=write, **_config(dtype, table))
+        unscale_kernel[(table.chunks,)](table.rows, scale, found, table.elements, WRITE=write,
+                                        **_config(unscale_kernel, dtype, table))
         if write:
             for array, copy in copies:
                 copy_to(array, copy)

@@ -15,7 +15,7 @@ from tritonnet.kernels.arrays import is_host
 from tritonnet.kernels.dtypes import float32
 from tritonnet.kernels.kernel import jit, kernel, tl
 from tritonnet.kernels.optim.host import SMALL, each, scalar
-from tritonnet.kernels.optim.table import over_chunk, put, value
+from tritonnet.kernels.optim.table import CHUNKS, over_chunk, put, value
 
 
 def sgd_mirror(p, g, b, first, lr, momentum, dampening, weight_decay, nesterov, maximize):
@@ -74,7 +74,8 @@ def sgd_row(lr, momentum, dampening, weight_decay, maximize):
 
 
 @kernel(flops=lambda elements: 6 * elements,
-        bytes=lambda elements, P, G, S, FLAGS: elements * (2 * P.itemsize + G.itemsize + 2 * S.itemsize * FLAGS[0]))
+        bytes=lambda elements, P, G, S, FLAGS: elements * (2 * P.itemsize + G.itemsize + 2 * S.itemsize * FLAGS[0]),
+        space=CHUNKS)
 def sgd_kernel(table, steps, ticket, settings, scale, found, arrays, elements: tl.int64, FLAGS: tl.constexpr,
                P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, SETTINGS: tl.constexpr, ACC: tl.constexpr,
                ALIGNED: tl.constexpr, BLOCK: tl.constexpr):

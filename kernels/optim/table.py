@@ -16,15 +16,19 @@ import typing
 
 import numpy as np
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import DeviceArray, empty, to_device
 from tritonnet.kernels.arrays.transfer import upload
 from tritonnet.kernels.arrays.views import c_strides
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import jit, tl
 from tritonnet.kernels.rows import next_power_of_2
+from tritonnet.kernels.space import WARPS, Space, fitting
 from tritonnet.kernels.strided import copy_to
 
 POINTERS = 5
+CHUNKS = Space(BLOCK=[256, 512, 1024, 2048, 4096], num_warps=WARPS,
+               where=lambda BLOCK, num_warps, elements: fitting(BLOCK, num_warps, elements, 16))
 STEP, COUNT, GROUP, COLUMNS = POINTERS, POINTERS + 1, POINTERS + 2, POINTERS + 3
 KEPT = 8  # tables per cache
 FILLS = 4  # words of settings that are filled in one by one; more are uploaded
@@ -41,6 +45,10 @@ class Table(typing.NamedTuple):
     arrays: int
     block: int
     aligned: bool
+
+    def config(self, kernel, dtype) -> dict:
+        """BLOCK and num_warps of a kernel that walks over its chunks: the tuned ones, or how the table was made."""
+        return tuning.chosen(kernel, self.memory.device, dtype, self.elements) or {"BLOCK": self.block, "num_warps": 4}
 
 
 def lasting(shape, dtype, device):
@@ -137,7 +145,7 @@ class Fused:
         kernel[(table.chunks,)](
             table.rows, table.steps, self.ticket, shown.memory, scale, found, table.arrays, table.elements,
             P=first.dtype, G=columns[1][0].dtype, S=columns[-1][0].dtype, SETTINGS=shown.memory.shape[1],
-            ACC=accumulator(first.dtype), ALIGNED=table.aligned, BLOCK=table.block, **flags)
+            ACC=accumulator(first.dtype), ALIGNED=table.aligned, **flags, **table.config(kernel, first.dtype))
         for array, copy in copies:
             copy_to(array, copy)
 

@@ -7,6 +7,8 @@ is added atomically and the result is the same in every run. Adaptive windows di
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, tl
+from tritonnet.kernels.rows import walk
+from tritonnet.kernels.space import LINES
 
 
 @jit
@@ -45,7 +47,7 @@ def covering(h, i, size, count, STRIDE: tl.constexpr, PAD: tl.constexpr, ADAPTIV
         return (h + PAD) // STRIDE - i
 
 
-@kernel(flops=lambda n, R, S: n * R * S, bytes=lambda x, y, where: x.nbytes + y.nbytes + where.nbytes)
+@kernel(flops=lambda n, R, S: n * R * S, bytes=lambda x, y, where: x.nbytes + y.nbytes + where.nbytes, space=LINES)
 def max_pool2d_kernel(x, y, where, floor: tl.float32, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_c: tl.int64,
                       x_h: tl.int64, x_w: tl.int64, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr,
                       SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,
@@ -66,7 +68,7 @@ def max_pool2d_kernel(x, y, where, floor: tl.float32, n: tl.int64, C, H, W, P, Q
         found = (top + first_r * DH) * W + left + first_s * DW
     else:
         found = first_r * S + first_s
-    x += image * x_n + c * x_c
+    x += image * x_n + walk(c, x_c)
     for r in range(R):
         for s in range(S):
             h, v = top + r * DH, left + s * DW
@@ -85,7 +87,8 @@ def max_pool2d_kernel(x, y, where, floor: tl.float32, n: tl.int64, C, H, W, P, Q
     tl.store(where + at, found.to(where.dtype.element_ty), mask=inside)
 
 
-@kernel(flops=lambda n: n, bytes=lambda dy, where, dx: dy.nbytes + where.nbytes + dx.nbytes)
+@kernel(flops=lambda n: n, bytes=lambda dy, where, dx: dy.nbytes + where.nbytes + dx.nbytes,
+        space=LINES)
 def max_pool2d_backward_kernel(dy, where, dx, n: tl.int64, C, H, W, P, Q, y_n: tl.int64, y_c: tl.int64, y_h: tl.int64,
                                y_w: tl.int64, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr,
                                PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,
@@ -97,7 +100,7 @@ def max_pool2d_backward_kernel(dy, where, dx, n: tl.int64, C, H, W, P, Q, y_n: t
     inside = at < n
     image, c, h, v = decode(at, C, H, W, CHANNELS_LAST)
     total = tl.zeros((BLOCK,), ACC)
-    base = image * y_n + c * y_c
+    base = image * y_n + walk(c, y_c)
     for i in range(WINDOWS_H):
         for j in range(WINDOWS_W):
             p, q = covering(h, i, H, P, SH, PH, ADAPTIVE), covering(v, j, W, Q, SW, PW, ADAPTIVE)
@@ -110,7 +113,8 @@ def max_pool2d_backward_kernel(dy, where, dx, n: tl.int64, C, H, W, P, Q, y_n: t
                 mine = down // DH * S + across // DW
             there = base + p * y_h + q * y_w
             hit = tl.load(where + there, mask=real, other=-1) == mine
-            total += tl.load(dy + there, mask=real & hit, other=0.0).to(ACC)
+            value = tl.load(dy + there, mask=real, other=0.0).to(ACC)  # not only where it hits: lanes load together
+            total += tl.where(hit, value, 0.0)
     tl.store(dx + at, total.to(dx.dtype.element_ty), mask=inside)
 
 
@@ -125,7 +129,7 @@ def size_of(p, size, count, K: tl.constexpr, STRIDE: tl.constexpr, PAD: tl.const
         return tl.minimum(end, size) - tl.maximum(start, 0)
 
 
-@kernel(flops=lambda n, R, S: n * R * S, bytes=lambda x, y: x.nbytes + y.nbytes)
+@kernel(flops=lambda n, R, S: n * R * S, bytes=lambda x, y: x.nbytes + y.nbytes, space=LINES)
 def avg_pool2d_kernel(x, y, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_c: tl.int64, x_h: tl.int64, x_w: tl.int64,
                       R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr, PH: tl.constexpr,
                       PW: tl.constexpr, ADAPTIVE: tl.constexpr, INCLUDE_PAD: tl.constexpr, DIVISOR: tl.constexpr,
@@ -138,7 +142,7 @@ def avg_pool2d_kernel(x, y, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_c: tl.i
     top, bottom = window(p, H, P, R, SH, PH, ADAPTIVE)
     left, right = window(q, W, Q, S, SW, PW, ADAPTIVE)
     total = tl.zeros((BLOCK,), ACC)
-    x += image * x_n + c * x_c
+    x += image * x_n + walk(c, x_c)
     for r in range(R):
         for s in range(S):
             h, v = top + r, left + s
@@ -152,7 +156,7 @@ def avg_pool2d_kernel(x, y, n: tl.int64, C, H, W, P, Q, x_n: tl.int64, x_c: tl.i
     tl.store(y + at, total.to(y.dtype.element_ty), mask=inside)
 
 
-@kernel(flops=lambda n: n, bytes=lambda dy, dx: dy.nbytes + dx.nbytes)
+@kernel(flops=lambda n: n, bytes=lambda dy, dx: dy.nbytes + dx.nbytes, space=LINES)
 def avg_pool2d_backward_kernel(dy, dx, n: tl.int64, C, H, W, P, Q, y_n: tl.int64, y_c: tl.int64, y_h: tl.int64,
                                y_w: tl.int64, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr, SW: tl.constexpr,
                                PH: tl.constexpr, PW: tl.constexpr, WINDOWS_H: tl.constexpr, WINDOWS_W: tl.constexpr,
@@ -163,7 +167,7 @@ def avg_pool2d_backward_kernel(dy, dx, n: tl.int64, C, H, W, P, Q, y_n: tl.int64
     inside = at < n
     image, c, h, v = decode(at, C, H, W, CHANNELS_LAST)
     total = tl.zeros((BLOCK,), ACC)
-    dy += image * y_n + c * y_c
+    dy += image * y_n + walk(c, y_c)
     for i in range(WINDOWS_H):
         for j in range(WINDOWS_W):
             p, q = covering(h, i, H, P, SH, PH, ADAPTIVE), covering(v, j, W, Q, SW, PW, ADAPTIVE)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays.views import c_strides, is_contiguous
 from tritonnet.kernels.dtypes import accumulator, int64
 from tritonnet.kernels.plans import fresh, planned
@@ -152,10 +153,14 @@ def avg_backward_plan(device, dy_shape, dy_strides, dtype, shape, windows, inclu
 def _launch(kernel, device, dtype, counted, shape, size, strides, last, **constants):
     """launch(*arrays) over the elements of the shape `counted`: `strides` are those of the array that is read."""
     n, largest = math.prod(counted), math.prod(shape[:2]) * max(math.prod(shape[2:]), math.prod(size))
-    block = block_of(device, n) if device.simulated else 256 if "WINDOWS_H" in constants else 512
-    variant = kernel.variant(device, CHANNELS_LAST=last, FAR=largest >= 1 << 30, ACC=accumulator(dtype), BLOCK=block,
-                             **constants)
-    grid, numbers = (-(-n // block),), (n, *shape[1:], *size, *strides)
+    wide = last and strides[1] == 1                      # then the compiler must know it: 16 bytes per thread and load
+    config = tuning.chosen(kernel, device, dtype, n, way="channels last" if wide else "") or {
+        "BLOCK": block_of(device, n) if device.simulated else 2048 // dtype.itemsize if wide
+        else 256 if "WINDOWS_H" in constants else 512, "num_warps": 4}
+    variant = kernel.variant(device, CHANNELS_LAST=last, FAR=largest >= 1 << 30, ACC=accumulator(dtype), **constants,
+                             **config)
+    known = strides[0], None if wide else strides[1], *strides[2:]
+    grid, numbers = (-(-n // config["BLOCK"]),), (n, *shape[1:], *size, *known)
     return lambda *arrays: variant(grid, *arrays, *numbers)
 
 

@@ -65,6 +65,13 @@ def tile(device, r: Rows, most=4096):
     return {"ROWS": max(1, min(tall, 1024 // block, 64)), "BLOCK": block, "num_warps": 4 if block <= 1024 else 8}
 
 
+def chosen(kernel, device, dtype, r: Rows, most=4096):
+    """The tuned tile, if there is one for arrays that lie like this, else `tile`."""
+    along = "" if r.strides[2] is None else "along rows" if r.strides[1] is None else None
+    tuned = None if along is None else tuning.chosen(kernel, device, dtype, r.rows, r.cols, way=along)
+    return tuned or tile(device, r, most)
+
+
 def splits_for(device, r: Rows, config):
     """(programs per row, columns of each): enough to fill the GPU, at least four blocks each, eight large ones."""
     tiles = r.batch * -(-r.rows // config["ROWS"])
@@ -113,8 +120,7 @@ def reduce_plan(device, shape, strides, source, axes, keepdims, kind, dtype, sca
         last = tuple(range(len(shape) - len(axes), len(shape)))
         return lambda x, center: reduce(columns_last(x, axes), last, False, kind, dtype, scale, center).reshape(result)
     r = Rows(None, *walk)
-    tuned = tuning.chosen(reduce_kernel, device, source, r.rows, r.cols) if r.strides[2] is None else None
-    config = tuned or tile(device, r)
+    config = chosen(reduce_kernel, device, source, r)
     splits, per_split = splits_for(device, r, config)
     if splits == 1:
         launch = _launch(device, r, splits, per_split, kind, acc, scale, config)
@@ -157,7 +163,7 @@ def extreme(x, axes, keepdims, largest):
     if not values.size:
         return values, where
     r = rows_over(x, axes)
-    config = tile(x.device, r, most=2048)
+    config = chosen(extreme_kernel, x.device, x.dtype, r, 2048)
     splits, per_split = splits_for(x.device, r, config)
     grid = (r.batch * -(-r.rows // config["ROWS"]), splits)
     to, least = (values, where), neutral("max" if largest else "min", acc)
@@ -179,7 +185,7 @@ def logsumexp(x, axes, keepdims):
     out = empty(reduced_shape(x.shape, axes, keepdims), x.dtype, x)
     if out.size:
         r = rows_over(x, axes)
-        config = tile(x.device, r, most=2048)
+        config = chosen(logsumexp_kernel, x.device, x.dtype, r, 2048)
         logsumexp_kernel[(r.batch * -(-r.rows // config["ROWS"]),)](
             r.array, out, r.rows, r.cols, *r.strides, ACC=accumulator(x.dtype), **config)
     return out

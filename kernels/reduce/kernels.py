@@ -7,9 +7,22 @@ row; their partial results are (split, row), and a second launch reduces those.
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, kernel, tl
-from tritonnet.kernels.rows import DENSE_TILES, walk
+from tritonnet.kernels.rows import sensible_tile, walk
+from tritonnet.kernels.space import Space
 
 BEHIND = (1 << 63) - 1  # every column
+
+
+def sensible(ROWS, BLOCK, num_warps, rows, cols, x_row, x_col) -> bool:
+    """Whether a tile is worth a try: long where the memory is dense, 1 to 32 elements per thread."""
+    if x_col is None:
+        return ROWS <= 64 and sensible_tile(ROWS, BLOCK, num_warps, rows, cols)
+    return (x_row is None and min(rows, 32) <= ROWS < 2 * rows and 2 * cols > BLOCK
+            and 1 <= ROWS * BLOCK / (32 * num_warps) <= 32)
+
+
+TILES = Space(ROWS=[1 << n for n in range(9)], BLOCK=[1 << n for n in range(15)], num_warps=[1, 2, 4, 8, 16],
+              where=sensible)
 
 
 @jit
@@ -41,7 +54,7 @@ def multiply(a, b):
     return a * b
 
 
-@kernel(flops=lambda x: x.size, bytes=lambda x, out: x.nbytes + out.nbytes, space=DENSE_TILES)
+@kernel(flops=lambda x: x.size, bytes=lambda x, out: x.nbytes + out.nbytes, space=TILES)
 def reduce_kernel(x, center, out, rows, cols, per_split, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
                   scale: tl.float64, KIND: tl.constexpr, NEUTRAL: tl.constexpr, SCALED: tl.constexpr, ACC: tl.constexpr,
                   ROWS: tl.constexpr, BLOCK: tl.constexpr):
@@ -90,7 +103,8 @@ def reduce_kernel(x, center, out, rows, cols, per_split, x_batch: tl.int64, x_ro
     tl.store(out + split * total + batch * rows + row, found, mask=row < rows)
 
 
-@kernel(flops=lambda x: x.size, bytes=lambda x, values, where: x.nbytes + values.nbytes + where.nbytes)
+@kernel(flops=lambda x: x.size, bytes=lambda x, values, where: x.nbytes + values.nbytes + where.nbytes,
+        space=TILES)
 def extreme_kernel(x, places, values, where, rows, cols, per_split, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
                    LARGEST: tl.constexpr, NEUTRAL: tl.constexpr, ACC: tl.constexpr, ROWS: tl.constexpr,
                    BLOCK: tl.constexpr):
@@ -129,7 +143,7 @@ def extreme_kernel(x, places, values, where, rows, cols, per_split, x_batch: tl.
     tl.store(where + to, best_at, mask=row < rows)
 
 
-@kernel(flops=lambda x: 3 * x.size, bytes=lambda x, out: x.nbytes + out.nbytes)
+@kernel(flops=lambda x: 3 * x.size, bytes=lambda x, out: x.nbytes + out.nbytes, space=TILES)
 def logsumexp_kernel(x, out, rows, cols, x_batch: tl.int64, x_row: tl.int64, x_col: tl.int64,
                      ACC: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
     """One pass: each lane keeps its maximum and the sum of exponentials below it."""

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, empty, full, is_host
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.rng.fills import generator_of
 from tritonnet.kernels.rng.generator import Generator, same_stream_everywhere
 from tritonnet.kernels.rng.philox import in_order, words_at, words_mirror
+from tritonnet.kernels.space import WARPS, Space, fitting
 
 
 def threshold(p: float) -> int:
@@ -49,7 +51,10 @@ def keep_everyday(shape, p, generator, dtype):
     return np.multiply(bits >= np.uint16(limit), acc.type(scale_of(p)), out=mask)
 
 
-@kernel(flops=lambda x: 2 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes, do_not_specialize=["offset"])
+@kernel(flops=lambda x: 2 * x.size, bytes=lambda x, y: x.nbytes + y.nbytes,
+        space=Space(QUADS=[64, 128, 256, 512, 1024, 2048], num_warps=WARPS,
+                    where=lambda QUADS, num_warps, n: fitting(4 * QUADS, num_warps, n)),
+        do_not_specialize=["offset"])
 def dropout_kernel(x, y, n: tl.int64, state, offset: tl.int64, limit: tl.uint32, scale: tl.float32,
                    ACC: tl.constexpr, QUADS: tl.constexpr):
     counter = tl.program_id(0).to(tl.int64) * QUADS + tl.arange(0, QUADS)
@@ -79,9 +84,10 @@ def _dropout_device(x, p, place):
     order = place.order
     x = contiguous(x.transpose(*order) if x.ndim else x)
     y = empty(x.shape, x.dtype, x)
-    quads = 16384 if x.device.simulated else 256
-    dropout_kernel[(-(-x.size // (4 * quads)),)](x, y, x.size, place.state, place.offset, threshold(p), scale_of(p),
-                                                 ACC=accumulator(x.dtype), QUADS=quads, num_warps=4)
+    config = tuning.chosen(dropout_kernel, x.device, x.dtype, x.size) or {
+        "QUADS": 16384 if x.device.simulated else 256, "num_warps": 4}
+    dropout_kernel[(-(-x.size // (4 * config["QUADS"])),)](
+        x, y, x.size, place.state, place.offset, threshold(p), scale_of(p), ACC=accumulator(x.dtype), **config)
     return y.transpose(*sorted(range(y.ndim), key=order.__getitem__)) if y.ndim else y
 
 

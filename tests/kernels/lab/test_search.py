@@ -7,13 +7,14 @@ import types
 import numpy as np
 import pytest
 
-from tritonnet.kernels import tuning
+from tritonnet.kernels import elementwise, runtime, tuning
+from tritonnet.kernels.arrays import to_device
 from tritonnet.kernels.lab import search
 from tritonnet.kernels.lab.candidates import Candidate
 from tritonnet.kernels.lab.plan import launches
 from tritonnet.kernels.lab.prediction import padding, predicted, traffic, unit
-from tritonnet.kernels.lab.search import alike, edges, settle, tune
-from tritonnet.kernels.lab.subjects import Unknown, subject
+from tritonnet.kernels.lab.search import alike, edges, settle, tune, validate
+from tritonnet.kernels.lab.subjects import Unknown, dtype_named, every_subject, subject
 from tritonnet.kernels.softmax import softmax_kernel
 
 SMALL = "16x64"
@@ -197,7 +198,7 @@ def test_alike_is_strict_about_shapes_and_nan():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (("nothing",), "no kernel 'nothing'"), (("relu",), "nothing to tune"),
+    (("nothing",), "no kernel 'nothing'"), (("transpose_kernel",), "nothing to tune"),
     (("softmax", "3x4x5"), "has 3 sizes"), (("softmax", SMALL, "int7"), "unknown dtype 'int7'"),
     (("softmax", SMALL, "float32", "sm_1"), "unknown architecture"),
 ])
@@ -220,3 +221,58 @@ def test_pictures(tmp_path, cache):
     assert heat_map(found, "num_warps", "ROWS").axes[0].get_xlabel() == "num_warps"
     with pytest.raises(ValueError, match="has no BLOCK_Q"):
         heat_map(found, "BLOCK_Q")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("arch", [80, 90, 100])
+def test_every_operation_has_something_to_tune(arch, dtype):
+    """And what a launch takes without tuning is one of the configurations that it may be tuned to."""
+    for name, each in every_subject().items():
+        found = {}
+        for planned in launches(each, None, dtype, arch):
+            if planned.kernel.space is not None and planned.key is not None:
+                found.setdefault(planned.kernel, planned)
+        assert found, f"{name}: no kernel of it declares a space"
+        for planned in found.values():
+            offered = planned.candidates()
+            assert offered, f"{name}: {planned.name} has a space, but no configuration for the usual sizes"
+            assert planned.config.keys() == offered[0].keys(), name
+            beyond = {k: v for k, v in planned.config.items() if v not in planned.kernel.space.choices[k]}
+            assert not beyond, f"{name}: {planned.name} takes {beyond} without tuning"
+
+
+def test_what_is_forced_reaches_operations_whose_launches_are_kept(simulated):
+    x = to_device(np.arange(5000, dtype=np.float32), simulated)
+    seen = []
+    with runtime.watching(seen.append):
+        elementwise.relu(x)
+        with tuning.forced(seen[0].kernel, {"BLOCK": 1024, "num_warps": 2}):
+            elementwise.relu(x)
+            elementwise.relu(x)
+        elementwise.relu(x)
+    assert [launch.grid[0] for launch in seen] == [1, 5, 5, 1]
+
+
+def test_kernels_of_one_name_have_entries_of_their_own():
+    """Elementwise operations are written out for each layout of their operands."""
+    line, = launches(subject("add"))
+    rows, = launches(subject("bias_add"))
+    assert line.name == rows.name and line.kernel.entry != rows.kernel.entry
+
+
+def test_the_default_stays_where_others_promise_hardly_more(cache):
+    found, = tune("relu", "16777216", dtype="float16", compiled=3)
+    assert found.best.config == found.default
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "max_pool2d_backward", "mean", "bias_add", "embedding", "dropout",
+                                  "adam", "mse_loss", "argmax", "clip_grad_norm"])
+def test_configurations_give_the_mirrors_numbers(name):
+    """The first and the last of each kernel's space, at sizes that cover the edges of their tiles."""
+    chosen = subject(name)
+    tried = {p.kernel: p.candidates() for p in launches(chosen, None, "float16", 90) if p.kernel.space is not None}
+    for kernel, space in tried.items():
+        for config in (space[0], space[-1]):
+            candidate = Candidate(config)
+            with runtime.simulated(own_blocks=True) as device:
+                assert validate(chosen, chosen.dims, dtype_named("float16"), kernel, candidate, device), candidate.state

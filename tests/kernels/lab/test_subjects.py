@@ -133,7 +133,7 @@ def test_a_configuration_goes_to_the_kernels_that_have_its_names():
 
 @pytest.mark.parametrize("name, config, told", [
     ("matmul", {"BLOCK": 3}, r"no BLOCK in its configuration \(did you mean BLOCK_.\?\): gemm_kernel has BLOCK_M=128"),
-    ("relu", {"BLOCK": 3}, r"no configuration to choose: its kernels \(relu_kernel\) declare no space"),
+    ("transpose_kernel", {"BLOCK": 3}, r"no configuration to choose: .*\(transpose_kernel\) declare no space"),
 ])
 def test_unknown_configurations(name, config, told):
     with pytest.raises(Unknown, match=told):
