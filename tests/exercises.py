@@ -9,8 +9,10 @@ import math
 
 import numpy as np
 
-from tritonnet.kernels import attention, batches, index, optim, rng, runtime, strided
+from tritonnet.kernels import attention, batches, index, optim, rng, runtime, strided, tuning
 from tritonnet.kernels.arrays import empty, full, to_device, zeros
+from tritonnet.kernels.matmul import linear
+from tritonnet.kernels.matmul.gemm import gemm_kernel
 
 ALL = ("float32", "float16", "bfloat16")
 EXERCISES: dict = {}  # name -> (function, dtypes)
@@ -238,3 +240,14 @@ def attention_with_numbers_added(place, dtype):
 @exercise(dtypes=["float16"])
 def attention_of_wide_heads(place, dtype):
     return attended(place, dtype, (1, 1, 20, 200), (1, 1, 18, 200), (1, 1, 18, 256), causal=True)
+
+
+# --- products in ways that only tuning chooses ---
+
+@exercise
+def shared_last_tiles(place, dtype):
+    tiles = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 2, "SPLIT": 1, "RESIDENT": 5, "STREAM": 1,
+             "DESCRIPTORS": 0, "SPECIALIZE": 0, "num_warps": 4, "num_stages": 2}
+    x, w, b = values((101, 45), dtype, place), values((99, 45), dtype, place, 1), values((99,), dtype, place, 2)
+    with tuning.forced(gemm_kernel, tiles):
+        return [linear(x, w, b, "relu")]

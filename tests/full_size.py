@@ -20,7 +20,7 @@ from tritonnet.autograd.ops.rng import Dropout
 from tritonnet.autograd.ops.shape import Cat, Flip, Triu
 from tritonnet.autograd.ops.softmax import LogSoftmax, Softmax
 from tritonnet.autograd.samples import declared, every_op
-from tritonnet.kernels import index, optim, rng, strided, tuning
+from tritonnet.kernels import index, optim, pool, rng, strided, tuning
 from tritonnet.kernels.arrays import empty
 from tritonnet.kernels.attention import widest
 from tritonnet.kernels.dtypes import HALVES
@@ -192,9 +192,10 @@ def products(device, dtype):
              "num_warps": 8, "num_stages": 3}
     if dtype not in HALVES and device.capability == (8, 0):
         large["BLOCK_N"] = 64                                # as the heuristic has it: more would spill
-    with tuning.forced(gemm_kernel, large | {"RESIDENT": 1}):
-        matmul(a, b)
-        linear(a, b, empty((4096,), dtype, device), "relu")
+    for ways in ({"RESIDENT": 1}, {"RESIDENT": 1, "STREAM": 1}):
+        with tuning.forced(gemm_kernel, large | ways):
+            matmul(a, b)
+            linear(a, b, empty((4096,), dtype, device), "relu")
     if device.capability >= (9, 0):
         for ways in ({}, {"RESIDENT": 1}, {"RESIDENT": 1, "SPECIALIZE": 1}):
             if "SPECIALIZE" not in ways or device.capability == (10, 0) and dtype in HALVES:
@@ -203,4 +204,13 @@ def products(device, dtype):
                         matmul(x, y)
 
 
-WITHOUT_TAPE = (fills, copies, choosing, steps, products)
+def pooling(device, dtype):
+    """Of images that lie channels last, as convolutions leave them."""
+    x = empty((64, 56, 56, 64), dtype, device).transpose(0, 3, 1, 2)
+    for windows in (pool.Windows((2, 2), (2, 2)), pool.Windows((3, 3), (2, 2), (1, 1))):
+        y, where = pool.max_pool2d(x, windows)
+        pool.max_pool2d_backward(y, x, y, where, windows)
+        pool.avg_pool2d_backward(pool.avg_pool2d(x, windows), x.shape, windows, last=True)
+
+
+WITHOUT_TAPE = (fills, copies, choosing, steps, products, pooling)

@@ -10,7 +10,7 @@ from tritonnet.kernels.attention.blocks import jump, kept, loaded, masked
 from tritonnet.kernels.attention.forward import pairs
 from tritonnet.kernels.attention.tiles import SPACE
 from tritonnet.kernels.kernel import jit, kernel, tl
-from tritonnet.kernels.matmul.gemm import lanes
+from tritonnet.kernels.matmul.tile import lanes
 
 
 @jit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tritonnet.kernels.kernel import jit, tl
-from tritonnet.kernels.matmul.gemm import lanes
+from tritonnet.kernels.matmul.tile import lanes
 from tritonnet.kernels.rng.philox import in_order, words_at
 
 

@@ -17,8 +17,8 @@ import math
 
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.matmul.activation import activate
-from tritonnet.kernels.matmul.gemm import grouped
 from tritonnet.kernels.matmul.shapes import fits
+from tritonnet.kernels.matmul.tile import grouped
 from tritonnet.kernels.rows import next_power_of_2
 from tritonnet.kernels.space import Space
 

@@ -9,7 +9,7 @@ import typing
 from tritonnet.kernels import tuning
 from tritonnet.kernels.lab.occupancy import occupancy
 from tritonnet.kernels.lab.plan import Planned, launches
-from tritonnet.kernels.lab.prediction import predicted
+from tritonnet.kernels.lab.prediction import of_operation
 from tritonnet.kernels.runtime.resources import resources
 
 
@@ -19,7 +19,8 @@ class Candidate:
 
     config: dict
     planned: Planned | None = None
-    predicted_us: float = math.inf
+    others: list = dataclasses.field(default_factory=list, repr=False)  # the operation's other launches
+    predicted_us: float = math.inf  # of the whole operation, as what is measured
     floor_us: float = 0.0  # the roofline's bound
     limit: str = ""
     registers: int | None = None
@@ -36,11 +37,13 @@ class Candidate:
     def plan(self, subject, dims, dtype, arch, kernel):
         """Find out what would be launched, and predict its time."""
         with tuning.forced(kernel, self.config):
-            self.planned = next(p for p in launches(subject, dims, dtype, arch) if p.kernel is kernel)
+            found = launches(dataclasses.replace(subject, only=None), dims, dtype, arch)
+        self.planned = next(p for p in found if p.kernel is kernel)
+        self.others = [p for p in found if p is not self.planned]
         self._predict(None)
 
     def _predict(self, found):
-        prediction = predicted(self.planned, found)
+        prediction = of_operation(self.planned, found, self.others)
         if prediction is not None:
             self.predicted_us, self.floor_us, self.limit = (
                 1e6 * prediction.seconds, 1e6 * prediction.floor, prediction.limit)
@@ -110,10 +113,10 @@ class Tuning:
 
     def measured(self) -> dict:
         """What the tables keep beside the configuration."""
-        c, planned = self.best, self.best.planned
-        seconds = 1e-6 * c.us
-        rates = {"gbytes": planned.bytes / seconds / 1e9 if planned.bytes else None,
-                 "tflops": planned.flops / seconds / 1e12 if planned.flops else None}
+        c = self.best
+        seconds, everything = 1e-6 * c.us, [c.planned, *c.others]
+        work = {what: sum(getattr(p, what) or 0 for p in everything) for what in ("bytes", "flops")}
+        rates = {"gbytes": work["bytes"] / seconds / 1e9 or None, "tflops": work["flops"] / seconds / 1e12 or None}
         clocks = self.about.get("clocks") or {}
         return {"us": round(c.us, 3), "low": round(c.low, 3), "high": round(c.high, 3), **rates,
                 "mhz": clocks.get("mhz"), "date": self.about["date"], "driver": self.about.get("driver"),

@@ -3,15 +3,17 @@
     busy      = max(flops pad / peak, bytes / bandwidth, traffic / l2)
     filled    = programs / (waves slots)    slots = multiprocessors x resident blocks, waves = ceil(programs / slots)
                 (of programs that walk over tiles: tiles / (waves programs), waves = ceil(tiles / programs), where
-                all are resident)
+                all are resident; tiles / programs, where they share the last ones)
     hidden    = min(1, bytes in flight / (bandwidth latency))                     (Little's law, per multiprocessor)
-    seconds   = LAUNCH + (busy / (filled hidden) + waves steps STEP) (1 + spills / 64)
+    seconds   = LAUNCH + (busy / (filled hidden) + waves steps STEP + begun LATENCY) (1 + spills / 64)
 
 in flight: of a product what its buffers hold, of other kernels what all loads of the compiled code move: narrow ones
 hide little latency. pad: how much larger the tiles are than what they cover. traffic: what the tiles of a product read
-through L2; else the bytes. All rates are those of data sheets (`roofline`); L2 is taken to give four times the
-bandwidth of memory. The model knows nothing of bank conflicts, instruction scheduling or clocks: it orders candidates,
-it times nothing.
+through L2; else the bytes. begun: how often a product waits for its first loads while nothing else runs: once per wave,
+or once where programs walk, over the resident blocks. STEP is smaller where descriptors do the addresses. An operation
+takes the sum over its launches: of a product in parts, their sum is a second one. All rates are those of data sheets
+(`roofline`); L2 is taken to give four times the bandwidth of memory. The model knows nothing of bank conflicts,
+instruction scheduling or clocks: it orders candidates, it times nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ LAUNCH = 2e-6  # seconds
 LATENCY = 7e-7  # seconds from a load's issue to its data, memory being busy
 L2 = 4  # bandwidth of the L2 cache, in that of memory
 STEP = 5e-8  # seconds that a step of a product's loop takes beside loads and products: barriers, addresses
+STEP_DESCRIBED = 2e-8  # the same where one thread asks for whole blocks
 LOAD = 32  # bytes that a thread of a kernel without a pipeline has under way, nothing being compiled: two 16-byte loads
 BLOCK_REGISTERS = 96  # per thread, where nothing was compiled yet
 
@@ -65,10 +68,27 @@ def predicted(planned, found=None) -> Prediction | None:
         filled = min(1.0, programs / gpu.multi_processor_count)
     if tiles := _walked(known):  # by as many programs as stay resident
         waves = -(-tiles // programs) * -(-programs // slots)
+        if known.get("STREAM"):
+            steps = max(1, _steps(known, planned))
+            waves = -(-tiles * steps // programs) / steps * -(-programs // slots)
         filled = min(1.0, programs / gpu.multi_processor_count) * tiles / (waves * min(programs, slots))
     spilled = 1 + (found.spills if found else 0) / 64
-    seconds = times[limit] / (filled * hidden) + waves * _steps(known, planned) * STEP
+    seconds = times[limit] / (filled * hidden)
+    if steps := _steps(known, planned):
+        seconds += waves * steps * (STEP_DESCRIBED if known.get("DESCRIPTORS") else STEP)
+        seconds += LATENCY * (1 if known.get("RESIDENT") else waves) / active
     return Prediction(LAUNCH + seconds * spilled, max(flops / peak, times["bytes"]), limit)
+
+
+def of_operation(main, found, others) -> Prediction | None:
+    """Of all launches of an operation: `main`, of which `found` tells what was compiled, and the others as they are
+    planned. Its limit is the main launch's. None where that declares no bytes; others that do not count as launches."""
+    first = predicted(main, found)
+    if first is None:
+        return None
+    rest = [predicted(p) or Prediction(LAUNCH, 0.0, "") for p in others]
+    return Prediction(first.seconds + sum(p.seconds for p in rest), first.floor + sum(p.floor for p in rest),
+                      first.limit)
 
 
 def unit(planned) -> str:

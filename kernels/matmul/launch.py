@@ -9,7 +9,7 @@ from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import DeviceArray, contiguous
 from tritonnet.kernels.dtypes import accumulator, is_float
 from tritonnet.kernels.matmul.activation import check_activation
-from tritonnet.kernels.matmul.gemm import gemm_kernel, reduce_kernel
+from tritonnet.kernels.matmul.gemm import gemm_kernel, reduce_kernel, stream_kernel
 from tritonnet.kernels.matmul.precision import precision_on
 from tritonnet.kernels.matmul.shapes import DEEPEST, describable, splits, tiles, unsplit
 from tritonnet.kernels.plans import fresh, planned
@@ -89,19 +89,22 @@ def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation,
     split = config.pop("SPLIT", None) or splits(device, batch, M, N, K, config)
     if split > 1 and whole and K <= DEEPEST:
         config, split = unsplit(dtype), 1
-    resident, specialize = config.pop("RESIDENT", 0), config.pop("SPECIALIZE", 0)
+    resident, specialize, stream = (config.pop(name, 0) for name in ("RESIDENT", "SPECIALIZE", "STREAM"))
     descriptors = config.pop("DESCRIPTORS", 0)
     descriptors = int(descriptors and describable(device.capability, dtype.itemsize, batch, K, left, right))
     programs = batch * -(-M // config["BLOCK_M"]) * -(-N // config["BLOCK_N"])
+    size, steps = batch * M * N, -(-K // config["BLOCK_K"])
     if resident:
-        programs = min(programs, resident * device.multi_processor_count)
-    size = batch * M * N
+        most = resident * device.multi_processor_count
+        stream = int(stream and split == 1 and 0 < programs * steps < 1 << 31 and programs % most != 0)
+        programs = min(programs * steps if stream else programs, most)
     grid = (programs, split) if size else (0, 1)
     known = lambda strides: tuple(None if s == 1 else s for s in strides)
     numbers = (batch, M, N, K, inner, *a_steps, *known(left), *b_steps, *known(right), M * N, *known(out), size)
     way = functools.partial(
         gemm_kernel.variant, device, ACTIVATION=activation if split == 1 else None, BIAS_ROWS=swapped,
-        ACC=accumulator(dtype), PRECISION=precision, SPLIT=split, RESIDENT=resident, EVEN_K=K % config["BLOCK_K"] == 0,
+        ACC=accumulator(dtype), PRECISION=precision, SPLIT=split, RESIDENT=resident,
+        STREAM=stream if resident else 0, EVEN_K=K % config["BLOCK_K"] == 0,
         FAR=max(map(abs, left + right)) * 256 >= 1 << 30, **config)
     variant = pointers = way(DESCRIPTORS=0, SPECIALIZE=0)
     if descriptors:
@@ -115,10 +118,26 @@ def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation,
             c = make()
             if swapped:
                 a, b = b, a
-            variant(grid, a, b, bias, c, *numbers)
+            variant(grid, a, b, bias, c, None, *numbers)
             return c
 
-        return run
+        def run_streaming(a, b, bias):
+            c, parts = make(), make_parts()
+            if swapped:
+                a, b = b, a
+            variant(grid, a, b, bias, c, parts, *numbers)
+            add(add_grid, parts, bias, c, programs, batch, M, N, K, M * N, *known(out))
+            return c
+
+        if not (resident and stream and size):
+            return run
+        tile = {name: config[name] for name in ("BLOCK_M", "BLOCK_N", "BLOCK_K", "GROUP_M")}
+        rows = max(1, min(tile["BLOCK_M"], 2048 // tile["BLOCK_N"]))
+        make_parts = fresh(device, (programs, 2, tile["BLOCK_M"], tile["BLOCK_N"]), accumulator(dtype))
+        add = stream_kernel.variant(device, ACTIVATION=activation, BIAS_ROWS=swapped, ACC=accumulator(dtype),
+                                    ROWS=rows, num_warps=4, **tile)
+        add_grid = programs - 1, tile["BLOCK_M"] // rows
+        return run_streaming
 
     make_parts, block = fresh(device, (split, *stack, M, N), accumulator(dtype)), block_of(device, size)
     reduce = reduce_kernel.variant(device, ACTIVATION=activation, SPLIT=split, ACC=accumulator(dtype), BLOCK=block,
@@ -129,7 +148,7 @@ def gemm_plan(device, a_shape, a_strides, b_shape, b_strides, dtype, activation,
         c, parts = make(), make_parts()
         if swapped:
             a, b = b, a
-        variant(grid, a, b, None, parts, *numbers)
+        variant(grid, a, b, None, parts, None, *numbers)
         reduce(reduce_grid, parts, bias, c, size, columns)
         return c
 

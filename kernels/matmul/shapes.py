@@ -81,15 +81,20 @@ def describable(capability, itemsize, batch, K, *strides) -> bool:
     return all(len(long) == 1 and long[0] > 0 and long[0] * itemsize % 16 == 0 for long in lines)
 
 
-def sensible(BLOCK_M, BLOCK_N, BLOCK_K, SPLIT, RESIDENT, DESCRIPTORS, SPECIALIZE, num_warps, num_stages, batch, M, N, K,
-             a_m, a_k, b_k, b_n, itemsize, gpu) -> bool:
+def sensible(BLOCK_M, BLOCK_N, BLOCK_K, SPLIT, RESIDENT, STREAM, DESCRIPTORS, SPECIALIZE, num_warps, num_stages, batch,
+             M, N, K, a_m, a_k, b_k, b_n, itemsize, gpu) -> bool:
     """Whether a configuration of `gemm_kernel` is worth a try: no tile much larger than the product; parts of four
     steps at least, and no more of them than fill the device twice; programs that walk only over large tiles, of which
-    there are more than programs; descriptors where they are possible, and as wide as a line of the cache at least."""
+    there are more than programs, or a few waves whose last they share; descriptors where they are possible, and as wide
+    as a line of the cache at least."""
     if not fits(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, itemsize, gpu):
         return False
     programs = batch * -(-M // BLOCK_M) * -(-N // BLOCK_N)
-    if RESIDENT and (SPLIT > 1 or BLOCK_M * BLOCK_N < 64 * 64 or programs <= RESIDENT * gpu.multi_processor_count):
+    most = RESIDENT * gpu.multi_processor_count
+    if RESIDENT and (SPLIT > 1 or BLOCK_M * BLOCK_N < 64 * 64 or programs <= most and not STREAM):
+        return False
+    if STREAM and (not RESIDENT or SPECIALIZE or programs >= 4 * most or programs % most == 0
+                   or programs * -(-K // BLOCK_K) < 4 * most):
         return False
     if DESCRIPTORS and (BLOCK_M < 64 or BLOCK_N < 64 or BLOCK_K * itemsize < 64 or not describable(
             gpu.capability, itemsize, batch, K, (a_m, a_k), (b_k, b_n))):

@@ -6,6 +6,7 @@ import pytest
 from tritonnet.kernels import runtime, tuning
 from tritonnet.kernels.arrays import empty, to_device
 from tritonnet.kernels.dtypes import bfloat16
+from tritonnet.kernels.lab.candidates import Candidate
 from tritonnet.kernels.lab.plan import launches as plan
 from tritonnet.kernels.lab.prediction import predicted
 from tritonnet.kernels.lab.search import alike
@@ -16,8 +17,8 @@ from tritonnet.kernels.runtime.resources import resources
 from tritonnet.kernels.runtime.simulation import DryDriver
 
 F2 = np.dtype(np.float16)
-TILES = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 2, "SPLIT": 1, "RESIDENT": 1, "DESCRIPTORS": 0,
-         "SPECIALIZE": 0, "num_warps": 4, "num_stages": 2}
+TILES = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 2, "SPLIT": 1, "RESIDENT": 1, "STREAM": 0,
+         "DESCRIPTORS": 0, "SPECIALIZE": 0, "num_warps": 4, "num_stages": 2}
 
 
 def random(*shape, dtype=np.float32):
@@ -66,6 +67,29 @@ def test_programs_that_walk_over_tiles_compute_what_the_mirror_does(case, split,
     assert alike(found.numpy(), np.ascontiguousarray(work(*arrays)))
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_programs_that_share_the_last_tiles_compute_what_the_mirror_does(case, simulated):
+    """Stream-K: shares begin and end within tiles, and a tile may be cut more than once."""
+    *shapes, work = CASES[case]
+    arrays = [random(*shape) for shape in shapes]
+    with forced(STREAM=1, RESIDENT=5), runtime.watching((seen := []).append):
+        found = work(*(to_device(a, simulated) for a in arrays))
+    expected = np.ascontiguousarray(work(*arrays))
+    assert alike(found.numpy(), expected)
+    names = [launch.name for launch in seen if launch.name != "copy_kernel"]
+    assert names == ["gemm_kernel"] + ["stream_kernel"] * (case != "nothing to sum")
+    with forced(STREAM=1, RESIDENT=5):
+        again = work(*(to_device(a, simulated) for a in arrays))
+    assert again.numpy().tobytes() == found.numpy().tobytes(), "the same bits in every run"
+
+
+@pytest.mark.parametrize("dtype", [np.float16, bfloat16, np.float64])
+def test_programs_share_in_every_type(dtype, simulated):
+    a, b = random(101, 45, dtype=dtype), random(45, 99, dtype=dtype)
+    with forced(STREAM=1):
+        assert alike(matmul(to_device(a, simulated), to_device(b, simulated)).numpy(), matmul(a, b))
+
+
 @pytest.mark.parametrize("dtype", [np.float16, bfloat16, np.float64])
 def test_programs_walk_in_every_type(dtype, simulated):
     a, b = random(101, 45, dtype=dtype), random(45, 99, dtype=dtype)
@@ -92,7 +116,40 @@ def test_walking_is_offered_where_tiles_are_many_and_large_and_is_nobodys_defaul
     assert {c["RESIDENT"] for c in offered} == {0, 1, 2}
     assert all(c["SPLIT"] == 1 and c["BLOCK_M"] * c["BLOCK_N"] >= 4096 for c in offered if c["RESIDENT"])
     few, *_ = plan(subject("matmul"), {"M": 512, "N": 512}, "float16", 90)
-    assert {c["RESIDENT"] for c in few.candidates() if c["BLOCK_M"] * c["BLOCK_N"] >= 64 * 128} == {0}
+    assert {c["RESIDENT"] for c in few.candidates() if c["BLOCK_M"] * c["BLOCK_N"] >= 64 * 128 and not c["STREAM"]
+            } == {0}
+
+
+def test_the_last_tiles_are_shared_where_they_leave_programs_idle():
+    planned, = plan(subject("matmul"), {"M": 2048, "N": 2048}, "float16", 90)
+    assert planned.config["STREAM"] == 0, "nobody's default"
+    shared = [c for c in planned.candidates() if c["STREAM"]]
+    assert shared and all(c["RESIDENT"] and c["SPLIT"] == 1 and not c["SPECIALIZE"] for c in shared)
+    many, = plan(subject("matmul"), {"M": 16384, "N": 16384}, "float16", 90)
+    assert not any(c["STREAM"] and c["BLOCK_M"] * c["BLOCK_N"] <= 128 * 256 for c in many.candidates())
+    exact, *_ = plan(subject("matmul"), {"M": 128 * 132, "N": 128}, "float16", 90)
+    assert not any(c["STREAM"] and c["BLOCK_M"] == c["BLOCK_N"] == 128 and c["RESIDENT"] == 1
+                   for c in exact.candidates())
+
+
+def test_the_prediction_counts_every_launch_of_the_operation():
+    """160 tiles are a wave and a fifth: 264 would take hardly longer, and sharing the work takes a wave and a fifth."""
+    tiles = {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64, "GROUP_M": 8, "num_warps": 8, "num_stages": 3}
+    usual = {"SPLIT": 1, "RESIDENT": 1, "STREAM": 0, "DESCRIPTORS": 0, "SPECIALIZE": 0}
+
+    def candidate(dims, **config):
+        found = Candidate(tiles | usual | config)
+        found.plan(subject("matmul"), dims, np.dtype(np.float16), 90, gemm_kernel)
+        return found
+
+    dims = {"M": 2048, "N": 1280, "K": 16384}
+    walking, sharing = candidate(dims), candidate(dims, STREAM=1)
+    assert [p.name for p in sharing.others] == ["stream_kernel"] and not walking.others
+    assert 0.55 < sharing.predicted_us / walking.predicted_us < 0.85
+    assert sharing.predicted_us > 1e6 * predicted(sharing.planned).seconds + 2, "the second launch counts, too"
+    parts = candidate({"M": 128, "N": 128, "K": 65536}, SPLIT=16, RESIDENT=0)
+    assert [p.name for p in parts.others] == ["reduce_kernel"]
+    assert candidate(dims, DESCRIPTORS=1).predicted_us < walking.predicted_us
 
 
 def test_the_prediction_counts_how_many_tiles_a_program_walks_over():

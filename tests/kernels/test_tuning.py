@@ -14,7 +14,7 @@ from tritonnet.kernels.matmul.gemm import gemm_kernel
 from tritonnet.kernels.runtime import simulated
 from tritonnet.kernels.runtime.simulation import DryDriver
 
-CONFIG = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 4, "SPLIT": 2, "RESIDENT": 0,
+CONFIG = {"BLOCK_M": 32, "BLOCK_N": 32, "BLOCK_K": 16, "GROUP_M": 4, "SPLIT": 2, "RESIDENT": 0, "STREAM": 0,
           "DESCRIPTORS": 0, "SPECIALIZE": 0, "num_warps": 2, "num_stages": 2}
 
 
