@@ -17,13 +17,20 @@ SUMMARY = "what is installed, what works, and what to do about the rest"
 DESCRIPTION = """Say what tritonnet finds on this machine: versions, driver, GPUs, compiler, caches, memory, data.
 One small kernel is compiled, and run where there is a device.
 
+  ok  is there and works
+  --  is not there, and need not be (a GPU, NCCL, MPI, pictures, the real MNIST), or is short (memory, disk)
+  !!  is broken: a package that the installation brings is missing or too old, a GPU or its driver fails, a kernel does
+      not compile or gives wrong numbers, the cache folder cannot be written, TRITONNET_DATA names no folder
+
 exit code: 0 if nothing is broken (a machine without a GPU is not broken); 1 if something is, or if --gpu is given and
-no GPU works."""
+no GPU works; 2 for arguments that do not exist."""
 GOOD, NOTE, BROKEN = "ok", "--", "!!"  # as printed in front of a finding
 SCALE_OUT = (  # name, package, module, a program that prints the library's version
     ("NCCL", "nccl4py", "nccl", "import nccl.core; print(nccl.core.get_version())"),
     ("MPI", "mpi4py", "mpi4py", "from mpi4py import MPI; print(MPI.Get_library_version().splitlines()[0])"),
 )
+REQUIRED = {"numpy", "ml_dtypes", "safetensors", "pillow", "nvidia-ml-py"} | (
+    {"triton", "cuda-bindings"} if sys.platform == "linux" else set())  # what an installation brings
 RANGE = ((3, 6), (3, 10))  # of Triton's versions: from, and before
 
 
@@ -87,9 +94,9 @@ def versions():
                 state, advice = BROKEN, "pip install 'triton>=3.6,<3.10'"
             yield Finding("versions", name, state, version, advice)
         else:
-            yield Finding("versions", name, NOTE, "not installed", {
-                "triton": "needed for GPUs and for the simulated device: pip install triton (Linux)",
-                "cuda-bindings": "needed for GPUs: pip install cuda-bindings (Linux)",
+            yield Finding("versions", name, BROKEN if name in REQUIRED else NOTE, "not installed", {
+                "triton": "needed for GPUs and for the simulated device: pip install 'triton>=3.6,<3.10' (Linux)",
+                "cuda-bindings": "needed for GPUs: pip install 'cuda-bindings>=12.9.4,<14' (Linux)",
                 "nvidia-ml-py": "no clocks and temperatures: pip install nvidia-ml-py",
                 "matplotlib": "no pictures: pip install 'tritonnet[plot]'"}.get(name, f"pip install {name}"))
 
@@ -201,14 +208,14 @@ def caches():
     from tritonnet.kernels.runtime.folders import cache_folder
 
     base = cache_folder("")
-    parent = next((p for p in (base, *base.absolute().parents) if p.is_dir()), None)
+    parent = next((p for p in (base, *base.absolute().parents) if p.exists()), None)
     try:
         with tempfile.TemporaryFile(dir=parent):
             free = shutil.disk_usage(parent).free
         yield Finding("caches", "folder", GOOD if free > 1e9 else NOTE,
                       f"{base}{'' if base.is_dir() else ' (not made yet)'}, {free / 1e9:.0f} GB free")
     except OSError as error:
-        yield Finding("caches", "folder", NOTE, f"{base}: {error.strerror}",
+        yield Finding("caches", "folder", BROKEN, f"{base} cannot be written: {error.strerror}",
                       "kernels are compiled anew in each process; TRITONNET_CACHE names another folder")
     for folder in sorted(base.iterdir()) if base.is_dir() else ():
         if folder.is_dir():

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tritonnet.cli import main
 
 
@@ -76,3 +78,23 @@ def test_a_library_that_does_not_load_is_broken(capsys, monkeypatch):
     monkeypatch.setattr(doctor, "CHECKS", (doctor.scale_out,))
     assert main(["doctor"]) == 1
     assert "libx.so: not found" in capsys.readouterr().out
+
+
+def test_a_cache_that_cannot_be_written_is_broken(capsys, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRITONNET_CACHE", str(tmp_path / "file" / "cache"))
+    assert main(["doctor"]) == 1
+    assert "cache cannot be written: Not a directory" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("package, state", [("triton", "!!"), ("ml_dtypes", "!!"), ("matplotlib", "--")])
+def test_what_an_installation_brings_must_be_there(package, state, capsys, monkeypatch):
+    from tritonnet.cli import doctor
+    from tritonnet.kernels.lab import provenance
+
+    found = provenance.versions()
+    monkeypatch.setattr(provenance, "versions", lambda *more: found | {package: None})
+    monkeypatch.setattr(doctor, "REQUIRED", doctor.REQUIRED | {"triton"})  # as on Linux
+    monkeypatch.setattr(doctor, "CHECKS", (doctor.versions,))
+    assert main(["doctor"]) == (state == "!!")
+    assert f"{state} {package:<14} not installed" in capsys.readouterr().out
