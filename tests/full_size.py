@@ -193,6 +193,8 @@ def products(device, dtype):
     if dtype not in HALVES and device.capability == (8, 0):
         large["BLOCK_N"] = 64                                # as the heuristic has it: more would spill
     for ways in ({"RESIDENT": 1}, {"RESIDENT": 1, "STREAM": 1}):
+        if "STREAM" in ways and dtype not in HALVES:
+            ways["BLOCK_N"] = 64                             # a second end of the tile takes registers
         with tuning.forced(gemm_kernel, large | ways):
             matmul(a, b)
             linear(a, b, empty((4096,), dtype, device), "relu")

@@ -47,6 +47,7 @@ _SUBMODULES = {
     "version", "vision", "xpu",
 }
 _RENAMED = {"multiprocessing": "processes", "random": "seeds"}  # a file of the standard library's name would hide that
+_ELSEWHERE = _RENAMED | {"autograd.profiler": "profiler.classic"}  # it stands on all floors, autograd/ only on one
 _FUNCTIONAL = {  # also found here, as in PyTorch
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "bilinear", "channel_shuffle",
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_similarity",
@@ -94,8 +95,10 @@ class _Renamed(type(_importlib)):
     """Stands for a module whose file has another name, so that it can be imported under this one."""
 
     def __getattr__(self, name):
-        return getattr(__getattr__(self.__name__.rpartition(".")[2]), name)
+        home = _ELSEWHERE[self.__name__.removeprefix("tritonnet.")]
+        return getattr(_importlib.import_module(f"tritonnet.{home}"), name)
 
 
-for _name in _RENAMED:
+for _name in _ELSEWHERE:
     _sys.modules.setdefault(f"tritonnet.{_name}", _Renamed(f"tritonnet.{_name}"))
+_sys.modules["tritonnet.autograd"].profiler = _sys.modules["tritonnet.autograd.profiler"]

@@ -60,16 +60,12 @@ def gemm_kernel(a, b, bias, c, parts, batch, M, N, K, inner, a_outer: tl.int64, 
         a = descriptor(a, M, K, a_m, a_k, BLOCK_M, BLOCK_K)
         b = descriptor(b, K, N, b_k, b_n, BLOCK_K, BLOCK_N)
     tiles = batch * tl.cdiv(M, BLOCK_M) * tl.cdiv(N, BLOCK_N)
-    steps = tl.cdiv(tl.cdiv(K, BLOCK_K), SPLIT)
-    start = tl.program_id(1) * steps * BLOCK_K
-    stop = tl.minimum(K, start + steps * BLOCK_K)
-    c += tl.program_id(1).to(tl.int64) * c_split
     if RESIDENT == 0:
-        gemm_tile(tl.program_id(0), start, stop, None, a, b, bias, c, parts, M, N, K, inner, a_outer, a_inner, a_m, a_k,
-                  b_outer, b_inner, b_k, b_n, c_batch, c_m, c_n, ACTIVATION, BIAS_ROWS, ACC, PRECISION, BLOCK_M,
-                  BLOCK_N, BLOCK_K, GROUP_M, DESCRIPTORS, EVEN_K, FAR)
+        gemm_tile(tl.program_id(0), None, None, None, a, b, bias, c, parts, M, N, K, inner, a_outer, a_inner, a_m, a_k,
+                  b_outer, b_inner, b_k, b_n, c_batch, c_m, c_n, c_split, ACTIVATION, BIAS_ROWS, ACC, PRECISION,
+                  BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, SPLIT, DESCRIPTORS, EVEN_K, FAR)
     elif STREAM:
-        program, programs = tl.program_id(0), tl.num_programs(0)
+        program, programs, steps = tl.program_id(0), tl.num_programs(0), tl.cdiv(K, BLOCK_K)
         whole = streamed_from(tiles, programs)
         begin = dealt(program, programs, (tiles - whole) * steps)
         end = dealt(program + 1, programs, (tiles - whole) * steps)
@@ -81,13 +77,13 @@ def gemm_kernel(a, b, bias, c, parts, batch, M, N, K, inner, a_outer: tl.int64, 
             last = tl.where(i < before, steps, tl.minimum(end - left * steps, steps))
             part = tl.where(last - first == steps, -1, 2 * program + tl.where(first > 0, 0, 1))
             gemm_tile(tile, first * BLOCK_K, tl.minimum(K, last * BLOCK_K), part, a, b, bias, c, parts, M, N, K, inner,
-                      a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n, c_batch, c_m, c_n, ACTIVATION, BIAS_ROWS,
-                      ACC, PRECISION, BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, DESCRIPTORS, EVEN_K, FAR)
+                      a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n, c_batch, c_m, c_n, c_split, ACTIVATION,
+                      BIAS_ROWS, ACC, PRECISION, BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, SPLIT, DESCRIPTORS, EVEN_K, FAR)
     else:
         for tile in tl.range(tl.program_id(0), tiles, tl.num_programs(0), flatten=True, warp_specialize=SPECIALIZE):
-            gemm_tile(tile, start, stop, None, a, b, bias, c, parts, M, N, K, inner, a_outer, a_inner, a_m, a_k,
-                      b_outer, b_inner, b_k, b_n, c_batch, c_m, c_n, ACTIVATION, BIAS_ROWS, ACC, PRECISION, BLOCK_M,
-                      BLOCK_N, BLOCK_K, GROUP_M, DESCRIPTORS, EVEN_K, FAR)
+            gemm_tile(tile, None, None, None, a, b, bias, c, parts, M, N, K, inner, a_outer, a_inner, a_m, a_k,
+                      b_outer, b_inner, b_k, b_n, c_batch, c_m, c_n, c_split, ACTIVATION, BIAS_ROWS, ACC, PRECISION,
+                      BLOCK_M, BLOCK_N, BLOCK_K, GROUP_M, SPLIT, DESCRIPTORS, EVEN_K, FAR)
 
 
 @kernel(flops=lambda parts: parts.size,

@@ -59,13 +59,14 @@ def finish(acc, bias, c, rows, cols, M, N, c_m, c_n, ACTIVATION: tl.constexpr, B
 
 @jit
 def gemm_tile(tile, start, stop, part, a, b, bias, c, parts, M, N, K, inner, a_outer, a_inner, a_m, a_k, b_outer,
-              b_inner, b_k, b_n, c_batch, c_m, c_n, ACTIVATION: tl.constexpr, BIAS_ROWS: tl.constexpr,
+              b_inner, b_k, b_n, c_batch, c_m, c_n, c_split, ACTIVATION: tl.constexpr, BIAS_ROWS: tl.constexpr,
               ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-              BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr, DESCRIPTORS: tl.constexpr, EVEN_K: tl.constexpr,
-              FAR: tl.constexpr):
+              BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr, SPLIT: tl.constexpr, DESCRIPTORS: tl.constexpr,
+              EVEN_K: tl.constexpr, FAR: tl.constexpr):
     """The sum over [start, stop) of a tile: to c, or as the tile number `part` to `parts` where that is not negative.
 
-    part None: there are no parts. The rest as `gemm_kernel`'s parameters; a and b are descriptors or not.
+    start None: over what program_id(1) has of K. part None: to c. The rest as `gemm_kernel`'s parameters; a and b are
+    descriptors or not.
     """
     tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
     which = (tile // (tiles_m * tiles_n)).to(tl.int64)
@@ -76,6 +77,10 @@ def gemm_tile(tile, start, stop, part, a, b, bias, c, parts, M, N, K, inner, a_o
     rows = tile_m * BLOCK_M + tl.arange(0, BLOCK_M)
     cols = tile_n * BLOCK_N + tl.arange(0, BLOCK_N)
 
+    if start is None:
+        steps = tl.cdiv(tl.cdiv(K, BLOCK_K), SPLIT)
+        start = tl.program_id(1) * steps * BLOCK_K
+        stop = tl.minimum(K, start + steps * BLOCK_K)
     depth = tl.arange(0, BLOCK_K)
     if not DESCRIPTORS:
         a += walk(tile_m * BLOCK_M, a_m) + walk(start, a_k)          # one address walks; what lanes add to it stays
@@ -108,7 +113,7 @@ def gemm_tile(tile, start, stop, part, a, b, bias, c, parts, M, N, K, inner, a_o
         else:
             b += BLOCK_K * b_k
 
-    c += which * c_batch
+    c += which * c_batch + tl.program_id(1).to(tl.int64) * c_split
     if part is None or part < 0:
         finish(acc, bias, c, rows, cols, M, N, c_m, c_n, ACTIVATION, BIAS_ROWS, ACC)
     else:

@@ -13,7 +13,13 @@ The names are those of torch.profiler. On the CPU the same report holds host tim
 """
 
 from tritonnet.profiler.scheduling import ProfilerAction, ProfilerActivity, schedule
-from tritonnet.profiler.session import profile, record_function, supported_activities, tensorboard_trace_handler
+from tritonnet.profiler.session import (
+    kineto_available,
+    profile,
+    record_function,
+    supported_activities,
+    tensorboard_trace_handler,
+)
 
-__all__ = ["ProfilerAction", "ProfilerActivity", "profile", "record_function", "schedule", "supported_activities",
-           "tensorboard_trace_handler"]
+__all__ = ["ProfilerAction", "ProfilerActivity", "kineto_available", "profile", "record_function", "schedule",
+           "supported_activities", "tensorboard_trace_handler"]

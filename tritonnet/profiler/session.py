@@ -9,6 +9,7 @@ import os
 import pathlib
 import socket
 import time
+import uuid
 import warnings
 
 from tritonnet.kernels import runtime
@@ -35,21 +36,24 @@ class profile:
     which steps, from `schedule(…)`; then call `step()` after each.  on_trace_ready: called with this object whenever a
     cycle is recorded.  record_shapes: tell calls of different shapes apart.  ceilings: measure what the machine can do,
     for shares of the roof.  profile_memory, with_flops: always on.  with_stack, with_modules, experimental_config,
-    execution_trace_observer, custom_trace_id_callback, acc_events: nothing follows from them but a warning.
+    execution_trace_observer, acc_events: nothing follows from them but a warning.  custom_trace_id_callback: gives the
+    trace its name, see `get_trace_id`.  post_processing_timeout_s: nothing takes long here, so nothing is given up.
     """
 
     def __init__(self, *, activities=None, schedule=None, on_trace_ready=None, record_shapes=False, profile_memory=True,
                  with_stack=False, with_flops=True, with_modules=False, experimental_config=None,
                  execution_trace_observer=None, acc_events=False, use_cuda=None, custom_trace_id_callback=None,
-                 ceilings=True):
+                 post_processing_timeout_s=None, ceilings=True):
         ignored = {"with_stack": with_stack, "with_modules": with_modules, "experimental_config": experimental_config,
-                   "execution_trace_observer": execution_trace_observer, "acc_events": acc_events,
-                   "custom_trace_id_callback": custom_trace_id_callback}
+                   "execution_trace_observer": execution_trace_observer, "acc_events": acc_events}
         if ignored := [name for name, value in ignored.items() if value]:
             warnings.warn(f"profile: {', '.join(ignored)} ignored: no stacks or modules are recorded, name parts with "
                           f"record_function", stacklevel=2)
         if activities is None and use_cuda is False:
             activities = [ProfilerActivity.CPU]
+        if isinstance(activities, dict) or any(isinstance(a, dict) for a in activities or ()):
+            raise NotImplementedError("profile: single events cannot be chosen; activities are ProfilerActivity.CPU "
+                                      "and .CUDA")
         activities = set(supported_activities() if activities is None else activities)
         if not activities or not all(isinstance(a, ProfilerActivity) for a in activities):
             raise ValueError(f"profile: activities must be ProfilerActivity.CPU and .CUDA, got {activities or '{}'}")
@@ -60,6 +64,7 @@ class profile:
         self.record_shapes, self.want_ceilings = record_shapes, ceilings
         self.step_num, self.recorder, self.device, self.action = 0, None, None, ProfilerAction.NONE
         self.telemetry, self._open, self.metadata = NoTelemetry("not recorded"), None, {}
+        self.trace_id, self._name_trace = None, custom_trace_id_callback or (lambda: uuid.uuid4().hex.upper())
 
     def __enter__(self):
         self.start()
@@ -73,7 +78,15 @@ class profile:
         if _active:
             raise RuntimeError("profile: another profiler is already recording")
         _active.append(self)
+        self.trace_id = self._name_trace()
         self._begin(self.schedule(0))
+
+    def prepare_trace(self):
+        """Nothing needs to be prepared: for programs that call it before `start_trace`."""
+
+    def start_trace(self):
+        """As `start`."""
+        self.start()
 
     def stop(self):
         """End; what was recorded is kept."""
@@ -83,6 +96,23 @@ class profile:
             _active.remove(self)
             if recording in RECORDING[1:] and self.on_trace_ready:
                 self.on_trace_ready(self)
+
+    def stop_trace(self):
+        """As `stop`."""
+        self.stop()
+
+    def get_trace_id(self) -> str | None:
+        """What the recording is called: `custom_trace_id_callback` tells, else it is drawn; None before it began."""
+        return self.trace_id
+
+    def set_custom_trace_id_callback(self, callback):
+        """Let this function name the recordings to come."""
+        self._name_trace = callback
+
+    def toggle_collection_dynamic(self, enable, activities):
+        """Not offered: a schedule says which steps are recorded."""
+        raise NotImplementedError("toggle_collection_dynamic: recording is not switched in between; say by "
+                                  "schedule(wait, warmup, active) which steps are recorded")
 
     def step(self):
         """Say that a step is done: the schedule decides about the next."""
@@ -162,6 +192,8 @@ class profile:
         """Have a JSON text of your own in the trace, under `key`."""
         self.metadata[str(key)] = json.loads(value)
 
+    preset_metadata_json = add_metadata_json
+
     def launches(self) -> list:
         """Every `LaunchRecord`."""
         return self._recorded().launches
@@ -232,13 +264,22 @@ class record_function(contextlib.ContextDecorator):
         return record_function(self.name, self.args)
 
 
+def kineto_available() -> bool:
+    """Whether `profile` records: it always does (Kineto is PyTorch's recorder; programs ask before they profile)."""
+    return True
+
+
 def supported_activities() -> set:
     """What can be recorded here."""
     return {ProfilerActivity.CPU} | ({ProfilerActivity.CUDA} if runtime.is_available() else set())
 
 
-def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use_gzip: bool = False):
-    """For `on_trace_ready`: writes <worker>.<time>.pt.trace.json into a folder, where TensorBoard looks for it."""
+def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use_gzip: bool = False,
+                              use_python_export: bool = False):
+    """For `on_trace_ready`: writes <worker>.<time>.pt.trace.json into a folder, where TensorBoard looks for it.
+
+    use_python_export: it is Python that writes, in any case.
+    """
     def handle(prof):
         folder = pathlib.Path(dir_name)
         folder.mkdir(parents=True, exist_ok=True)

@@ -249,3 +249,79 @@ def test_only_launches(simulated):
     with profile(activities=[ProfilerActivity.CUDA]) as prof:
         step()
     assert prof.launches() and [a.key for a in prof.key_averages()] == ["my step"]
+
+
+def test_the_earlier_names_record_the_same(tmp_path):
+    import tritonnet.autograd.profiler as classic
+
+    x = tritonnet.randn(4, 4)
+    with classic.profile(record_shapes=True) as prof, classic.record_function("part"):
+        (x @ x).relu()
+    assert [e.key for e in prof.function_events] == ["part", "MatMul", "Relu"]
+    assert {a.key for a in prof.key_averages()} == {"part", "MatMul", "Relu"} and prof.self_cpu_time_total > 0
+    assert "MatMul" in prof.table(sort_by="cpu_time_total", row_limit=5) and "MatMul" in str(prof)
+    assert prof.total_average().key == "Total"
+    prof.export_chrome_trace(tmp_path / "trace.json")
+    assert tritonnet.autograd.profiler.profile is classic.profile
+    with classic.profile(enabled=False) as nothing:
+        x.relu()
+    assert nothing is None
+    with pytest.raises(RuntimeError, match="didn't finish"):
+        classic.profile(enabled=False).key_averages()
+
+
+def test_the_earlier_names_refuse_what_there_is_not():
+    from tritonnet.autograd import profiler as classic
+
+    with pytest.raises(ValueError, match="use_device is 'xpu'"):
+        classic.profile(use_device="xpu")
+    with pytest.raises(NotImplementedError, match="single events"):
+        classic.profile(activity_filters={ProfilerActivity.CPU: {"x"}})
+    with classic.emit_nvtx(enabled=False), classic.emit_itt(False):
+        pass
+    for ranges in (classic.emit_nvtx, classic.emit_itt):
+        with pytest.raises(NotImplementedError, match=f"{ranges.__name__}: .*tritonnet.profiler.profile"), ranges():
+            pass
+    with pytest.raises(NotImplementedError, match="nvprof"):
+        classic.load_nvprof("x.prof")
+    if not tritonnet.cuda.is_available():
+        with pytest.warns(UserWarning, match="CUDA is not available"):
+            classic.profile(use_cuda=True)
+
+
+def test_the_earlier_names_record_a_device(simulated):
+    from tritonnet.autograd import profiler as classic
+
+    with classic.profile(use_device="cuda") as prof:
+        tritonnet.ones(4, device="cuda").relu()
+    assert any(a.launches for a in prof.key_averages())
+
+
+def test_traces_have_names():
+    prof = profile(activities=[ProfilerActivity.CPU], custom_trace_id_callback=lambda: "run 7", ceilings=False,
+                   post_processing_timeout_s=5.0)
+    assert prof.get_trace_id() is None
+    prof.prepare_trace()
+    prof.start_trace()
+    prof.stop_trace()
+    assert prof.get_trace_id() == "run 7"
+    prof.set_custom_trace_id_callback(lambda: "run 8")
+    with prof:
+        pass
+    assert prof.get_trace_id() == "run 8"
+    with pytest.raises(NotImplementedError, match="schedule"):
+        prof.toggle_collection_dynamic(False, [ProfilerActivity.CPU])
+    with pytest.raises(NotImplementedError, match="single events"):
+        profile(activities={ProfilerActivity.CPU: ["x"]})
+
+
+@pytest.mark.parametrize("name", ["profiler.profile", "profiler.schedule", "profiler.tensorboard_trace_handler",
+                                  "profiler.record_function", "autograd.profiler.profile",
+                                  "autograd.profiler.emit_nvtx"])
+def test_parameters_are_pytorchs(torch, name):
+    import inspect
+    import operator
+
+    theirs, ours = (inspect.signature(operator.attrgetter(name)(library)).parameters for library in (torch, tritonnet))
+    missing = [p for p in theirs if p not in ours]
+    assert not missing and all(theirs[p].kind is ours[p].kind for p in theirs)
