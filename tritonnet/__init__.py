@@ -54,6 +54,12 @@ _FUNCTIONAL = {  # also found here, as in PyTorch
     "dropout", "group_norm", "hardshrink", "layer_norm", "max_pool1d", "max_pool2d", "max_pool3d", "pairwise_distance",
     "pixel_shuffle", "pixel_unshuffle", "rms_norm",
 }
+_IN_PLACE = {  # methods of Tensor that are functions, too
+    "abs_", "acos_", "asin_", "atan_", "ceil_", "clamp_", "cos_", "cosh_", "erf_", "exp_", "exp2_", "expm1_", "fill_",
+    "floor_", "frac_", "log_", "log10_", "log1p_", "log2_", "logit_", "nan_to_num_", "neg_", "reciprocal_", "relu_",
+    "round_", "rsqrt_", "selu_", "sigmoid_", "sin_", "sinc_", "sinh_", "sqrt_", "square_", "tan_", "tanh_",
+    "threshold_", "trunc_", "xlogy_", "zero_",
+}
 _LAZY = {
     "save": "serialization", "load": "serialization", "kernel": "custom_kernels", "compile": "fusion.compiled",
     "OutOfMemoryError": "cuda.memory", "capture": "capturing.step",
@@ -76,6 +82,8 @@ def __getattr__(name):
         return _importlib.import_module(f"tritonnet.{_RENAMED[name]}")
     if name in _SUBMODULES:
         return _importlib.import_module(f"tritonnet.{name}")
+    if name in _IN_PLACE:
+        return getattr(Tensor, name)
     if name in _FUNCTIONAL:
         return getattr(_importlib.import_module("tritonnet.nn.functional"), name)
     if name in _LAZY:

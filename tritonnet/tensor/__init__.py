@@ -9,6 +9,7 @@ from tritonnet.tensor import (
     predicates,
     products,
     ranges,
+    reals,
     reduce,
     rng,
     scan,
@@ -20,8 +21,8 @@ from tritonnet.tensor import (
 )
 from tritonnet.tensor.core import Tensor
 
-_families = (creation, elementwise, index, linalg, moments, predicates, products, ranges, reduce, rng, scan, shape,
-             softmax, special, steps, systems)
+_families = (creation, elementwise, index, linalg, moments, predicates, products, ranges, reals, reduce, rng, scan,
+             shape, softmax, special, steps, systems)
 __all__ = ["Tensor"]
 for _family in _families:
     __all__ += _family.__all__

@@ -23,6 +23,7 @@ from tritonnet.tensor.memory import write
 from tritonnet.tensor.moments import Moments
 from tritonnet.tensor.out import resize_
 from tritonnet.tensor.products import Products
+from tritonnet.tensor.reals import Reals
 from tritonnet.tensor.reduce import Reduce
 from tritonnet.tensor.scan import Scan
 from tritonnet.tensor.shape import Shape
@@ -50,7 +51,7 @@ class Size(tuple):
 
 
 class Tensor(Gradients, Elementwise, Reduce, Scan, Moments, Shape, Index, Linalg, Products, Steps, Softmax,
-             Special, Systems, Convert, Rng):
+             Special, Systems, Reals, Convert, Rng):
     """An n-dimensional array on the CPU or a GPU that records what is computed with it.
 
     `array` is the NumPy or device array below; `node` the operation that made it, None for a leaf; `base` how it is a

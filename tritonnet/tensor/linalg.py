@@ -5,8 +5,10 @@ from __future__ import annotations
 from tritonnet.autograd.autocast import LOW, WIDEST, listed
 from tritonnet.autograd.ops.matmul import MatMul
 from tritonnet.tensor.einsum import einsum
+from tritonnet.tensor.operators import in_place
 
-__all__ = ["addmm", "addmv", "baddbmm", "bmm", "dot", "einsum", "ger", "inner", "matmul", "mm", "mv", "outer", "vdot"]
+__all__ = ["addbmm", "addmm", "addmv", "baddbmm", "bmm", "dot", "einsum", "ger", "inner", "matmul", "mm", "mv", "outer",
+           "vdot"]
 
 
 def matmul(input, other):
@@ -134,6 +136,14 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     return _scaled_sum(input, product, beta, alpha)
 
 
+@listed(cuda=LOW, cpu=LOW)
+def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """beta input + alpha times the sum of the products of two stacks of matrices."""
+    product = bmm(batch1, batch2).sum(0)
+    _fits("addbmm", input, product.shape)
+    return _scaled_sum(input, product, beta, alpha)
+
+
 class Linalg:
     """The methods of Tensor for products."""
 
@@ -183,3 +193,8 @@ class Linalg:
     def baddbmm(self, batch1, batch2, *, beta=1, alpha=1):
         """See tritonnet.baddbmm."""
         return baddbmm(self, batch1, batch2, beta=beta, alpha=alpha)
+
+
+Linalg.addbmm = addbmm
+for _f in (addbmm, addmm, addmv, baddbmm):
+    setattr(Linalg, f"{_f.__name__}_", in_place(_f))
