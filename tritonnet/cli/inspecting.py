@@ -78,7 +78,10 @@ def _inspected(options):
         print(json.dumps(shown.as_dict(), indent=1) if options.json else shown)
         return
     if options.html:
-        found.save_html(options.html)
+        try:
+            found.save_html(options.html)
+        except OSError as error:  # a full disk
+            raise UsageError(f"--html {options.html}: {error.strerror or error}") from None
     if options.json:
         print(json.dumps(found.as_dict(), indent=1))
     elif options.show:

@@ -78,7 +78,10 @@ def _tune(options):
             _picture(tuning, path if len(found) == 1 else path.with_stem(f"{path.stem}-{i}"), options.axes)
         print()
     if options.json:
-        Path(options.json).write_text(json.dumps([t.as_dict() for t in found], indent=1) + "\n")
+        try:
+            Path(options.json).write_text(json.dumps([t.as_dict() for t in found], indent=1) + "\n")
+        except OSError as error:  # a full disk
+            raise UsageError(f"--json {options.json}: {error.strerror or error}") from None
         print(f"wrote {options.json}")
     return 0 if all(t.best for t in found) else 1
 

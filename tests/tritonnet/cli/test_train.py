@@ -181,6 +181,20 @@ def test_damaged_data_are_named(tmp_path, capsys, monkeypatch):
     assert "train-images-idx3-ubyte: truncated" in capsys.readouterr().err
 
 
+def test_damaged_data_in_the_cache_can_be_had_again(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TRITONNET_CACHE", str(tmp_path))
+    monkeypatch.delenv("TRITONNET_DATA", raising=False)
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in tritonnet.vision.datasets.MNIST.resources:
+        (raw / name).write_bytes(b"\0\0\x08\x03\0\0")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["train", "--out", str(tmp_path / "out")]) == 2
+    assert "train-images-idx3-ubyte: truncated" in (said := capsys.readouterr().err)
+    assert "delete the file, and it is downloaded anew" in said
+
+
 def test_help_tells_the_recipe(capsys):
     with pytest.raises(SystemExit) as exit:
         main(["train", "--help"])

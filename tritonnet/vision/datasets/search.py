@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tritonnet.kernels.runtime.folders import cache_folder
 from tritonnet.vision.datasets.download import DownloadError
+from tritonnet.vision.datasets.idx import CorruptFile
 from tritonnet.vision.datasets.mnist import MNIST
 
 GENERATED = "generated"  # as `data`: draw digits even if there is MNIST
@@ -31,7 +32,12 @@ class Source:
             from tritonnet.vision.digits import SIZES, GeneratedDigits
 
             return GeneratedDigits(train, transform, size=min(limit or SIZES[train], SIZES[train]))
-        dataset = MNIST(self.folder, train, transform)
+        try:
+            dataset = MNIST(self.folder, train, transform)
+        except CorruptFile as error:
+            if self.folder != cache_folder("data"):
+                raise
+            raise CorruptFile(f"{error}; delete the file, and it is downloaded anew") from None
         dataset.data, dataset.targets = dataset.data[:limit], dataset.targets[:limit]
         return dataset
 
