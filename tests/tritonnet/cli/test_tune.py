@@ -104,7 +104,7 @@ def test_an_unknown_mode_is_said(cache, monkeypatch):
     (["matmull"], "no kernel 'matmull'; close: matmul"), (["softmax", "--shapes", "3x"], "is no shape"),
     (["softmax", "--config", "BLOCK"], "is not NAME=NUMBER"), (["softmax", "--arch", "sm_12"], "sm_90"),
     (["softmax", "--picture", "/no/such/p.png"], "there is no folder"), (["softmax", "--json", "/tmp"], "is a folder"),
-    (["add"], "nothing to tune"),
+    (["transpose_kernel"], "nothing to tune"),
 ])
 def test_what_cannot_be_done(cache, arguments, message, capsys):
     assert main(["tune", *arguments]) == 2
