@@ -42,8 +42,8 @@ from tritonnet.tensor.printing import set_printoptions  # noqa: E402
 _out.offer(globals())
 
 _SUBMODULES = {
-    "accelerator", "amp", "autograd", "backends", "cli", "cpu", "cuda", "data", "distributed", "distributions", "fx",
-    "hub", "jit", "kernels", "linalg", "mps", "nn", "optim", "profiler", "special", "testing", "utils",
+    "accelerator", "amp", "autograd", "backends", "cli", "compiler", "cpu", "cuda", "data", "distributed",
+    "distributions", "fx", "hub", "jit", "kernels", "linalg", "mps", "nn", "optim", "profiler", "special", "testing", "utils",
     "version", "vision", "xpu",
 }
 _RENAMED = {"multiprocessing": "processes", "random": "seeds"}  # a file of the standard library's name would hide that

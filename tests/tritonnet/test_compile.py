@@ -108,3 +108,31 @@ def test_explain_where_values_decide(capsys):
     f(tritonnet.randn(1, 1, 3, 3))
     f.explain()
     assert "conv2d + relu" in (text := capsys.readouterr().out) and "not counted" in text
+
+
+def test_parts_that_are_left_out():
+    conv, x = nn.Conv2d(1, 2, 3), tritonnet.randn(1, 1, 5, 5)
+
+    @tritonnet.compiler.disable
+    def plain(x):
+        return F.relu(conv(x))
+
+    off = tritonnet.compile(nn.Sequential(conv, nn.ReLU()), disable=True)
+
+    @tritonnet.compile
+    def f(x):
+        assert not tritonnet.compiler.is_compiling()
+        return plain(x), off(x), F.relu(conv(x))
+
+    @tritonnet.compile
+    def changed(x):
+        y = conv(x)
+        tritonnet.compiler.disable(x.zero_)()
+        return F.relu(y)
+
+    agree([changed(x.clone())], [F.relu(conv(x))])
+    tritonnet.compiler.reset()
+    assert [type(y.node) is ConvRelu2d for y in f(x)] == [False, False, True]
+    assert plain.__name__ == "plain"
+    with pytest.raises(RuntimeError, match="recursive"):
+        tritonnet.compiler.disable(plain, recursive=False)

@@ -258,6 +258,18 @@ class _Chains:
             local.region.settle()
 
 
+@contextlib.contextmanager
+def apart():
+    """Nothing waits meanwhile in this thread, what waits already included: it may be changed in place inside."""
+    before, local.region = local.region, None
+    if before is not None:
+        before.settle()
+    try:
+        yield
+    finally:
+        local.region = before
+
+
 def run(call, report, args, kwargs):
     """call(*args, **kwargs), whose operations may wait for those that follow; nothing waits any more at its end."""
     if local.region is not None:  # compiled within compiled: one call

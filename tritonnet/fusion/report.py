@@ -10,7 +10,7 @@ import dataclasses
 import sys
 
 from tritonnet.autograd.tape import Output
-from tritonnet.fusion.pending import run
+from tritonnet.fusion.pending import apart, run
 from tritonnet.fusion.savings import Like, counted, mapped
 from tritonnet.nn.modules.module import Module
 from tritonnet.tensor.core import Tensor
@@ -107,7 +107,8 @@ class Report:
 
     def __call__(self, *args, **kwargs):
         if not self.fuses:
-            return self.subject(*args, **kwargs)
+            with apart():  # also within a compiled call
+                return self.subject(*args, **kwargs)
         if self.notes is not None:
             return run(self.subject, None, args, kwargs)
         self.notes, self.last = Notes(self.model()), mapped(Like.of, (args, kwargs))
