@@ -43,8 +43,8 @@ _out.offer(globals())
 
 _SUBMODULES = {
     "accelerator", "amp", "autograd", "backends", "cli", "compiler", "cpu", "cuda", "data", "distributed",
-    "distributions", "fx", "hub", "jit", "kernels", "linalg", "mps", "nn", "optim", "profiler", "special", "testing", "utils",
-    "version", "vision", "xpu",
+    "distributions", "fx", "hub", "jit", "kernels", "linalg", "mps", "nn", "optim", "profiler", "special", "testing",
+    "utils", "version", "vision", "xpu",
 }
 _RENAMED = {"multiprocessing": "processes", "random": "seeds"}  # a file of the standard library's name would hide that
 _ELSEWHERE = _RENAMED | {"autograd.profiler": "profiler.classic"}  # it stands on all floors, autograd/ only on one
