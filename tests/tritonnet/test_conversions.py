@@ -61,3 +61,21 @@ def test_negative_numbers_wrap_around_in_bytes():
 
 def test_the_median_of_nothing_is_nan():
     assert tn.zeros(0).median().isnan()
+
+
+LISTS = {
+    "float32 and int": lambda torch: [np.float32(1), 2], "float32 and float": lambda torch: [np.float32(1), 2.0],
+    "float16 and int": lambda torch: [np.float16(1), 1], "float16 and float": lambda torch: [np.float16(1), 2.5],
+    "float32 and float64": lambda torch: [np.float32(1), np.float64(2)],
+    "int32 and float": lambda torch: [np.int32(1), 2.5],
+    "float after float64": lambda torch: [[1, 2.0], [3, np.float64(2)]], "nested": lambda torch: [[np.float32(1)], [2]],
+    "tensors": lambda torch: [torch.tensor(1.0), 2.0, 3],
+    "double tensors": lambda torch: [2.0, torch.ones(()).double()],
+    "int8": lambda torch: [np.int8(1), np.int8(2)], "truth and float": lambda torch: [True, 2.5],
+    "rewards": lambda torch: [0.5, np.float32(1.5), 2], "empty": lambda torch: [[], []],
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_of_mixed_numbers_have_pytorchs_type(alike, name):
+    alike(lambda torch: torch.tensor(LISTS[name](torch)))

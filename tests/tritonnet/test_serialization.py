@@ -2,6 +2,7 @@
 
 import io
 import os
+from argparse import Namespace
 from collections import OrderedDict
 
 import ml_dtypes
@@ -51,6 +52,7 @@ def test_structures_come_back_as_they_were():
         "device": tritonnet.device("cuda", 1), "tensor": tritonnet.arange(6).reshape(2, 3),
         "complex": [1.5 - 2j, complex(-0.0, float("inf"))], "bytes": b"\x00\xff raw", "none of them": b"", b"key": 1j,
         "set": {1, "a", (2, None), 2.5}, "frozen": frozenset({b"x", 1j}), "no set": set(),
+        "options": Namespace(lr=0.1, betas=(0.9, 0.999), inner=Namespace()),
         "array": np.arange(4, dtype="u2"), "number": np.float32(0.25), "flag": np.bool_(True), "dict": {}, "list": [{}],
     }
     same(through(same_again), same_again)

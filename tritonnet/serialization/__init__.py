@@ -18,7 +18,7 @@ __all__ = ["load", "save"]
 
 def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_serialization=True):
     """Write `obj` to a file: tensors, NumPy arrays, numbers, strings, bytes, None, dtypes, devices, and dicts,
-    lists, tuples and sets of them, such as the state_dict of a module or an optimizer.
+    lists, tuples, sets and argparse's namespaces of them, such as the state_dict of a module or an optimizer.
 
     f: a path or a file opened for writing. A path is replaced only once everything is written and on the disk, so an
     interrupted save leaves the old file as it was. Tensors that share memory share it again when they are loaded.

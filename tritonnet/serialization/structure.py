@@ -3,13 +3,15 @@
 JSON's own null, true, numbers, strings and lists stand for themselves; everything else is an object with one key that
 says what it is: {"dict": [[key, value], …]}, {"ordered": …}, {"tuple": […]}, {"size": […]}, {"float": "nan"},
 {"complex": [real, imaginary]}, {"bytes": base64}, {"set": […]}, {"frozenset": […]}, {"tensor": name, …},
-{"ndarray": name}, {"scalar": [dtype, value]}, {"dtype": name}, {"device": name}.
+{"ndarray": name}, {"scalar": [dtype, value]}, {"dtype": name}, {"device": name}, {"namespace": [[name, value], …]}
+(of argparse).
 """
 
 from __future__ import annotations
 
 import base64
 import math
+from argparse import Namespace
 from collections import OrderedDict
 
 import numpy as np
@@ -63,6 +65,8 @@ class _Flattener:
             return {"dtype": value.name}
         if kind is tritonnet.device:
             return {"device": str(value)}
+        if kind is Namespace:
+            return {"namespace": self.encode(vars(value), path, place)["dict"]}
         if kind not in (list, tuple, Size, dict, OrderedDict):
             raise TypeError(f"save: cannot store {place}, a {kind.__module__}.{kind.__qualname__}: expected {STORABLE}"
                             + _advice(value))
@@ -212,6 +216,8 @@ class _Rebuilder:
             return (tuple if kind == "tuple" else Size)(self.decode(n) for n in content)
         if kind == "dict":
             return {self.decode(k): self.decode(v) for k, v in content}
+        if kind == "namespace":
+            return Namespace(**{self.decode(k): self.decode(v) for k, v in content})
         if kind == "ordered":
             made = OrderedDict((self.decode(k), self.decode(v)) for k, v in content)
             if "metadata" in node:

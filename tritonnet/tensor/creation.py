@@ -20,6 +20,9 @@ __all__ = [
 ]
 
 
+SCALARS = (bool, int, float)
+
+
 def _host_array(data, dtype=None):
     """A NumPy array of nested lists, arrays, tensors or numbers, Python floats as the default type or the one asked."""
     if isinstance(data, np.ndarray):
@@ -41,20 +44,26 @@ def _host_array(data, dtype=None):
         raise _not_numbers(data)
     if found.dtype.kind == "c":
         raise TypeError("tensor: complex numbers are not offered")
-    if dtype is None and found.dtype == np.float64 and not _has_numpy_floats(data):
-        found = found.astype(dtypes.default_float)
+    if dtype is None and found.dtype == np.float64:
+        found = found.astype(_float_type(data) if isinstance(data, (list, tuple)) else dtypes.default_float, copy=False)
     if found.dtype == np.uint64 and found.size:
         raise RuntimeError("Overflow when unpacking long: a Python integer does not fit int64")
     return found
 
 
-def _has_numpy_floats(data):
-    """Whether nested lists hold NumPy values, which keep their type, rather than Python floats."""
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    if isinstance(data, (np.ndarray, np.generic)):
-        return True
-    return hasattr(data, "__array__") and data.dtype in (np.float64, dt.float64)
+def _float_type(data):
+    """The type of nested lists that NumPy makes float64: the widest of theirs, Python's floats as the default type."""
+    kinds = set(map(type, data)) if isinstance(data, (list, tuple)) else set()
+    found = {dtypes.default_float} if float in kinds else set()
+    found |= {np.dtype(kind) for kind in kinds if issubclass(kind, np.generic)}
+    if any(kind not in SCALARS and not issubclass(kind, np.generic) for kind in kinds):
+        for part in data:
+            if isinstance(part, (list, tuple)):
+                found.add(_float_type(part))
+            elif hasattr(part, "__array__"):
+                found.add(part.array.dtype if isinstance(part, Tensor) else np.asarray(part).dtype)
+    floats = {d for d in found if dtypes.is_float(d)}
+    return np.result_type(*floats) if floats else dtypes.default_float
 
 
 def _not_numbers(data):
