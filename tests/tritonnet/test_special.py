@@ -65,3 +65,36 @@ def test_half_types_have_neighbours():
     x = tritonnet.tensor([1.0, -1.0, 0.0], dtype=tritonnet.bfloat16)
     up = tritonnet.nextafter(x, tritonnet.full_like(x, 9.0))
     assert up.tolist() == [1.0078125, -0.99609375, 9.183549615799121e-41]
+
+
+RANGES = ["torch.arange(0, end=3)", "torch.arange(2, end=9, step=3)",
+          "torch.arange(0.0, -8.1, -4.0, dtype=torch.int64)",
+          "torch.linspace(-2, 5, 1, dtype=torch.int64)",
+          "torch.linspace(0, 50, 7, dtype=torch.int32)", "torch.cov(x[:1])", "torch.corrcoef(x[:1])",
+          "torch.cov(x, aweights=p[0, :5].double())", "torch.diff(x, 0, prepend=x)",
+          "torch.quantile(x[0, 0], 0.3, dim=0)",
+          "x[0, 0].index_reduce(0, n[:1] * 0, p[0, 0], 'amax')", "x.take_along_dim(-n[:4].reshape(4, 1), 1)",
+          "torch.tensordot(x[:1], p, [[0], [0]])", "torch.searchsorted(x[0], p, sorter=x[0].argsort())",
+          "x.norm(-0.5)", "(x * 0).norm(-0.5).detach()", "(x * 0).norm(0.5)", "x[0, 0].unfold(0, 1, 1)",
+          "torch.nn.functional.conv_transpose1d(x[:, None], p[:1, None, :2], p[0, :1], output_padding=1, dilation=2)"]
+WRONG = ["torch.arange(0, torch.inf)", "torch.linspace(0, 1, 2.0)", "torch.logspace(0, 1, -1)",
+         "torch.linspace(x, 1, 2)",
+         "torch.cov(x, fweights=p[0])", "torch.searchsorted(x[0], p, right=True, side='left')",
+         "torch.nn.functional.prelu(x, p)"]
+
+
+@pytest.mark.parametrize("text", RANGES)
+def test_what_pytorchs_own_samples_found(alike, drawn, text):
+    def program(torch):
+        x, p = drawn(torch, 4, 5).requires_grad_(), drawn(torch, 4, 5, seed=1, low=0.1, high=0.9).requires_grad_()
+        found = eval(text, {"torch": torch, "x": x, "p": p, "n": torch.tensor([1, 2, 3, 1])})
+        if found.requires_grad:
+            found.sum().backward()
+        return found, x.grad, p.grad
+
+    alike(program)
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_mistakes_that_they_found(alike, drawn, text):
+    alike(lambda torch: eval(text, {"torch": torch, "x": drawn(torch, 3, 3), "p": drawn(torch, 3, 3)}), types_only=True)

@@ -271,7 +271,7 @@ for _f in (add, sub, div, pow, clamp, clamp_min, clamp_max, lerp, addcmul, addcd
 Elementwise.subtract, Elementwise.divide, Elementwise.clip = sub, div, clamp
 Elementwise.where = lambda self, condition, other: ops.Where.apply(condition, self, other)
 for _f in (div, pow, clamp, clamp_min, clamp_max, lerp, addcmul, addcdiv, leaky_relu, elu, celu, threshold, hardtanh,
-           nan_to_num, deg2rad, rad2deg, float_power):
+           nan_to_num, deg2rad, rad2deg):
     setattr(Elementwise, f"{_f.__name__}_", in_place(_f))
 Elementwise.add_, Elementwise.sub_ = _scaled_in_place(ops.Add), _scaled_in_place(ops.Sub)
 Elementwise.subtract_, Elementwise.divide_, Elementwise.clip_ = Elementwise.sub_, Elementwise.div_, Elementwise.clamp_

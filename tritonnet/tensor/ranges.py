@@ -44,9 +44,9 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     start, end = _ends("linspace", start, end, steps)
     wanted = dt.numpy_dtype(_default(dtype))
     if not dtypes.is_float(wanted):  # as in PyTorch: from both ends towards the middle, of ends that are cut first
-        start, end, at = int(start), int(end), np.arange(steps)
+        start, end, at = int(start), int(end), np.arange(steps, dtype=np.float32)
         step = np.float32(end - start) / np.float32(max(steps - 1, 1))
-        numbers = np.where(at < steps // 2, start + step * at, end - step * (steps - at - 1))
+        numbers = np.where(at < max(steps // 2, steps == 1), start + step * at, end - step * (steps - at - 1))
         return _finish(numbers.astype(wanted), device, requires_grad)
     return _finish(np.linspace(start, end, int(steps)).astype(wanted), device, requires_grad)
 

@@ -207,10 +207,12 @@ def norm(x, p="fro", dim=None, keepdim=False, *, dtype=None):
     if x.array.dtype in HALVES:  # powers leave their range soon
         return norm(x.float(), p, dim, keepdim).to(x.dtype)
     size = x.abs()
+    if p < 0:
+        return sum(size.pow(p), dim, keepdim).pow(1 / p)
     zero = size == 0  # where powers have no slope, the norm's is 0
     total = sum(size.masked_fill(zero, 1.0).pow(p).masked_fill(zero, 0.0), dim, keepdim)
     zero = total == 0
-    return total.masked_fill(zero, 1.0).pow(1 / p).masked_fill(zero, 0.0 if p > 0 else float("inf"))
+    return total.masked_fill(zero, 1.0).pow(1 / p).masked_fill(zero, 0.0)
 
 
 class Reduce:
