@@ -28,16 +28,17 @@ def output_size(size, kernel, stride, padding, dilation) -> int:
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def laid_out(x, w, groups=1) -> tuple:
+def laid_out(x, w, groups=1, geometry=None) -> tuple:
     """(x, w) copied into the memory order that `conv2d` and `conv2d_backward` want; () where both lie so already.
 
     Either direction makes these copies where it is not given them, with the same results. On the host there are none.
+    geometry: (stride, padding, dilation) of the `conv2d` that follows, which may read x otherwise where tuning says so.
     """
     if is_host(x):
         return ()
     from tritonnet.kernels.conv import launch
 
-    return launch.laid_out(x, w, groups)
+    return launch.laid_out(x, w, groups, geometry)
 
 
 def conv2d(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, activation=None):
@@ -59,10 +60,11 @@ def conv2d_backward(dy, x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), gr
     if is_host(x):
         return conv2d_backward_mirror(dy, x, w, stride, padding, dilation, groups, needs)
     from tritonnet.kernels.conv import launch
+    from tritonnet.kernels.conv.layouts import channels_last
     from tritonnet.kernels.reduce import sum as total
 
     if needs[0] and needs[1]:
-        dy = launch.channels_last(dy)                                # once for both
+        dy = channels_last(dy)                                # once for both
     dx = launch.input_gradient(dy, w, x.shape, stride, padding, dilation, groups) if needs[0] else None
     if needs[1]:
         return dx, *launch.weight_gradient(dy, x, w.shape, stride, padding, dilation, groups, needs[2])

@@ -1,6 +1,8 @@
 """Convolution as a matrix product that never stores its columns: forward, and the gradient of the input.
 
-NHWC inside: x is (N, H, W, groups C), y (N, P, Q, groups O), w (groups O, R, S, C), all dense. Rows of the product are
+NHWC inside: x is (N, H, W, groups C), y (N, P, Q, groups O), w (groups O, R, S, C), all dense. Where tuning finds that
+it pays (PLANES), x is read as planes, (N, groups C, H, W), and not copied first: then loads are narrow, but for 1 x 1.
+ Rows of the product are
 pixels of the result, its columns output channels; the sum runs over taps (r, s) and channels, BLOCK_K of them at a
 time, and each step loads a dense [pixels, channels] tile at a scalar offset from the pixel's own. Sizes are constexprs:
 one compile per layer, and divisions become multiplications.
@@ -23,8 +25,11 @@ from tritonnet.kernels.rows import next_power_of_2
 from tritonnet.kernels.space import Space
 
 
-def sensible(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, N, I, J, C, O, itemsize, gpu) -> bool:
-    """Whether a configuration is worth a try: no tile much larger than what there is to compute."""
+def sensible(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, N, I, J, C, O, itemsize, gpu, PLANES=0) -> bool:
+    """Whether a configuration is worth a try: no tile much larger than what there is to compute; where planes are
+    gathered, no more than 32 addresses per thread."""
+    if PLANES and BLOCK_M * BLOCK_K > 1024 * num_warps:
+        return False
     sizes = (BLOCK_M, N * I * J), (BLOCK_N, O), (BLOCK_K, C)
     return (all(block <= max(16, next_power_of_2(n)) for block, n in sizes)
             and fits(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, itemsize, gpu))
@@ -33,7 +38,7 @@ def sensible(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, N, I, J, C, O, it
 @kernel(flops=lambda N, I, J, C, O, A, B, GROUPS: 2 * N * I * J * C * O * A * B * GROUPS,
         bytes=lambda x, w, y, N, I, J, O, GROUPS: x.nbytes + w.nbytes + N * I * J * O * GROUPS * y.itemsize,
         space=Space(BLOCK_M=[32, 64, 128, 256], BLOCK_N=[16, 32, 64, 128, 256], BLOCK_K=[16, 32, 64, 128],
-                    GROUP_M=[8], num_warps=[4, 8], num_stages=[2, 3, 4, 5], where=sensible))
+                    GROUP_M=[8], PLANES=[0, 1], num_warps=[4, 8], num_stages=[2, 3, 4, 5], where=sensible))
 def conv2d_kernel(x, w, bias, y, N,
                   H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, I: tl.constexpr, J: tl.constexpr,
                   YH: tl.constexpr, YW: tl.constexpr, O: tl.constexpr, R: tl.constexpr, S: tl.constexpr,
@@ -43,7 +48,7 @@ def conv2d_kernel(x, w, bias, y, N,
                   Y_STEP_H: tl.constexpr, Y_STEP_W: tl.constexpr, Y_OFF_H: tl.constexpr, Y_OFF_W: tl.constexpr,
                   GROUPS: tl.constexpr, TRANSPOSED: tl.constexpr, CHECK: tl.constexpr,
                   ACTIVATION: tl.constexpr, ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr,
-                  BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr):
+                  BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP_M: tl.constexpr, PLANES: tl.constexpr):
     """C channels in, O out, per group; A x B taps (A0 + a A_STEP, …) of the R x S; CHECK: taps may fall outside."""
     pixels = N.to(tl.int64) * (I * J)
     tile_m, tile_n = grouped(tl.program_id(0), tl.cdiv(pixels, BLOCK_M).to(tl.int32), (O + BLOCK_N - 1) // BLOCK_N,
@@ -54,7 +59,12 @@ def conv2d_kernel(x, w, bias, y, N,
     o = tile_n * BLOCK_N + tl.arange(0, BLOCK_N)
     k = tl.arange(0, BLOCK_K)
     top, left = i * STEP_H + OFF_H, j * STEP_W + OFF_W
-    x_at = x + ((n * H + top) * W + left) * (C * GROUPS) + group * C
+    plane: tl.constexpr = H * W if PLANES else 1         # from a channel to the next, and from a pixel to the next
+    beside: tl.constexpr = 1 if PLANES else C * GROUPS
+    if PLANES and A * B == 1 and I * J == H * W:         # 1 x 1: pixels are as dense as in the result
+        x_at = x + (n * (C * GROUPS) + group * C) * plane + m % (H * W)
+    else:
+        x_at = x + n * (H * W * C * GROUPS) + (top * W + left) * beside + group * C * plane
     if TRANSPOSED:                                       # w[k, r, s, o]
         w_at = w + (group * C + k)[:, None] * (R * S * O) + o[None, :]
     else:                                                # w[o, r, s, k]
@@ -71,8 +81,8 @@ def conv2d_kernel(x, w, bias, y, N,
             real = real & ((h >= 0) & (h < H) & (v >= 0) & (v < W))[:, None]
         if C % BLOCK_K != 0:
             real = real & (channel + k < C)[None, :]
-        source = tl.load(x_at[:, None] + ((a * TAP_H * W + b * TAP_W) * (C * GROUPS) + channel + k)[None, :], mask=real,
-                         other=0.0)
+        source = tl.load(x_at[:, None] + ((a * TAP_H * W + b * TAP_W) * beside + (channel + k) * plane)[None, :],
+                         mask=real, other=0.0)
         weight = (o < O)[None, :]
         if C % BLOCK_K != 0:
             weight = weight & (channel + k < C)[:, None]

@@ -9,21 +9,20 @@ import numpy as np
 
 from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, zeros
-from tritonnet.kernels.arrays.views import c_strides, is_contiguous
+from tritonnet.kernels.arrays.views import is_contiguous
 from tritonnet.kernels.conv import tiles
 from tritonnet.kernels.conv.depthwise import depthwise_input_kernel, depthwise_kernel, depthwise_weight_kernel
 from tritonnet.kernels.conv.direct import conv2d_direct_kernel, conv2d_direct_weight_kernel
 from tritonnet.kernels.conv.gathered import conv2d_gathered_kernel
 from tritonnet.kernels.conv.implicit import constants, conv2d_kernel, forward_axis, gradient_phases
+from tritonnet.kernels.conv.layouts import FIRST, LAST, TAPS, as_it_lies, channels_last, dense, layout
 from tritonnet.kernels.conv.weights import conv2d_weight_kernel, sum_parts_kernel
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.matmul.precision import precision_on
 from tritonnet.kernels.plans import fresh, planned
 from tritonnet.kernels.rows import next_power_of_2
-from tritonnet.kernels.strided import copy_plan
 
 ZERO = np.uint8(0)
-FIRST, LAST, TAPS = (0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0)         # orders of the four axes in memory
 
 
 def conv2d(x, w, bias, stride, padding, dilation, groups, activation=None):
@@ -50,44 +49,40 @@ def weight_gradient(dy, x, w_shape, stride, padding, dilation, groups, with_bias
     return plan(dy, x)
 
 
-def channels_last(x):
-    """x (N, C, H, W) with its channels innermost in memory; itself where they are."""
-    return layout(x.device, x.shape, x.strides, x.dtype, LAST)(x)
-
-
-def laid_out(x, w, groups):
-    """(x, w) as the forward reads them; () where they lie so."""
-    images = x if tiles.few_channels(w.shape, groups) else channels_last(x)
-    weights = layout(w.device, w.shape, w.strides, w.dtype, weight_order(w.shape, groups))(w)
+def laid_out(x, w, groups, geometry):
+    """(x, w) as the forward reads them; () where they lie so. geometry: (stride, padding, dilation), or None for what
+    is no forward."""
+    lay_x, lay_w = laid_plan(x.device, x.shape, x.strides, w.shape, w.strides, x.dtype, groups, geometry)
+    images, weights = lay_x(x), lay_w(w)
     return () if images is x and weights is w else (images, weights)
+
+
+@planned
+def laid_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, groups, geometry):
+    """(lay_x, lay_w): each returns its argument where it lies as it is read."""
+    stays = tiles.few_channels(w_shape, groups) or geometry is not None and planes(
+        forward_tiles(device, x_shape, w_shape, dtype, groups, *geometry), x_shape, x_strides)
+    return (as_it_lies if stays else layout(device, x_shape, x_strides, dtype, LAST),
+            layout(device, w_shape, w_strides, dtype, weight_order(w_shape, groups)))
+
+
+def planes(config, shape, strides) -> bool:
+    """Whether x is read as planes: where tuning chose it, and they lie so."""
+    return bool(config and config.get("PLANES")) and is_contiguous(shape, strides)
+
+
+def forward_tiles(device, x_shape, w_shape, dtype, groups, stride, padding, dilation) -> dict | None:
+    """Of the implicit product, what tuning chose; None for layers that take other kernels."""
+    if tiles.few_channels(w_shape, groups) or tiles.depthwise(w_shape, groups):
+        return None
+    (N, _, *size), (O, C, *kernel) = x_shape, w_shape
+    P, Q = (forward_axis(*axis)["count"] for axis in zip(size, kernel, stride, padding, dilation))
+    return tuning.chosen(conv2d_kernel, device, dtype, N * P * Q, O // groups, C * math.prod(kernel))
 
 
 def weight_order(w_shape, groups) -> tuple:
     """The axes as they should lie: dense in what neighbouring threads read."""
     return FIRST if tiles.few_channels(w_shape, groups) else TAPS if tiles.depthwise(w_shape, groups) else LAST
-
-
-@planned
-def layout(device, shape, strides, dtype, order):
-    """lay(x) -> x, or a copy of it with its axes dense in this order in memory."""
-    lengths = tuple(shape[a] for a in order)
-    if is_contiguous(lengths, tuple(strides[a] for a in order)):
-        return lambda x: x
-    wanted = dense(shape, order)
-    make, copy = fresh(device, shape, dtype, wanted), copy_plan(device, shape, wanted, strides, True)
-
-    def lay(x):
-        y = make()
-        copy(y, x)
-        return y
-
-    return lay
-
-
-def dense(shape, order) -> tuple:
-    """The strides of a dense array with its axes in this order in memory."""
-    steps = dict(zip(order, c_strides(tuple(shape[a] for a in order))))
-    return tuple(steps[a] for a in range(len(shape)))
 
 
 @planned
@@ -123,8 +118,11 @@ def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, 
         grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_C"]))
         variant = depthwise_kernel.variant(device, H=H, W=W, MULTIPLE=O // C, **sizes, **config)
     else:
+        config = forward_tiles(device, x_shape, w_shape, dtype, groups, stride, padding, dilation)
+        if as_planes := planes(config, x_shape, x_strides):
+            lay_x = as_it_lies
         variant, grid = _product(device, dtype, x_shape, (P, Q), K, O // groups, (R, S), groups, False, rows,
-                                 columns, precision, activation)
+                                 columns, precision, config, as_planes, activation)
 
     def run(x, w, bias):
         y = make()
@@ -167,8 +165,9 @@ def input_gradient_plan(device, dy_shape, dy_strides, w_shape, w_strides, x_shap
     phases = list(itertools.product(*axes))
     read = [(rows, columns) for rows, columns in phases if rows["taps"] and columns["taps"]]
     gaps = len(read) < len(phases)                       # pixels that no dy reaches
-    phases = [_product(device, dtype, dy_shape, (H, W), O // groups, K, (R, S), groups, True, *phase, precision)
-              for phase in read]
+    phases = [_product(device, dtype, dy_shape, (H, W), O // groups, K, (R, S), groups, True, *phase, precision,
+                       tuning.chosen(conv2d_kernel, device, dtype, N * phase[0]["count"] * phase[1]["count"], K,
+                                     O // groups * R * S)) for phase in read]
 
     def run(dy, w):
         dx, dy, w = make(), lay_dy(dy), lay_w(w)
@@ -181,13 +180,12 @@ def input_gradient_plan(device, dy_shape, dy_strides, w_shape, w_strides, x_shap
     return run
 
 
-def _product(device, dtype, source, result, C, O, kernel, groups, transposed, rows, columns, precision,
-             activation=None):
+def _product(device, dtype, source, result, C, O, kernel, groups, transposed, rows, columns, precision, config,
+             as_planes=False, activation=None):
     """(variant, grid) of the implicit product, over the whole result or one phase of it."""
     (N, _, H, W), (R, S) = source, kernel
     pixels = N * rows["count"] * columns["count"]
-    config = tuning.chosen(conv2d_kernel, device, dtype, pixels, O, C * R * S)
-    config = config or tiles.product_tiles(device, dtype, pixels, O, C)
+    config = (config or tiles.product_tiles(device, dtype, pixels, O, C)) | {"PLANES": int(as_planes)}
     variant = conv2d_kernel.variant(
         device, H=H, W=W, C=C, YH=result[0], YW=result[1], O=O, R=R, S=S, GROUPS=groups, TRANSPOSED=transposed,
         ACTIVATION=activation, ACC=accumulator(dtype), PRECISION=precision, **constants(rows, columns), **config)
@@ -223,6 +221,10 @@ def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_sha
     else:
         kernel, o = conv2d_weight_kernel, O // groups
         config = tuning.chosen(kernel, device, dtype, o, C, pixels) or tiles.weight_tiles(device, dtype, o, C)
+        if planes(config, x_shape, x_strides):
+            lay_x = as_it_lies
+        else:
+            config = config | {"PLANES": 0}
         programs = -(-o // config["BLOCK_O"]) * -(-C // config["BLOCK_C"])
         splits = tiles.splits(device, pixels, config["BLOCK_M"], programs * R * S * groups)
         grid = (programs, R * S * groups + with_bias, splits)
@@ -260,11 +262,6 @@ def window(stride, padding, dilation) -> dict:
     """The constexprs of a window."""
     names = ("SH", "SW"), ("PH", "PW"), ("DH", "DW")
     return {name: v for pair, values in zip(names, (stride, padding, dilation)) for name, v in zip(pair, values)}
-
-
-def as_it_lies(x):
-    """For what a kernel reads with its strides."""
-    return x
 
 
 def _nothing():

@@ -16,8 +16,11 @@ from tritonnet.kernels.rows import next_power_of_2
 from tritonnet.kernels.space import Space
 
 
-def sensible(BLOCK_M, BLOCK_O, BLOCK_C, num_warps, num_stages, N, P, Q, C, O, itemsize, gpu) -> bool:
-    """Whether a configuration is worth a try: no tile much larger than what there is to compute."""
+def sensible(BLOCK_M, BLOCK_O, BLOCK_C, num_warps, num_stages, N, P, Q, C, O, itemsize, gpu, PLANES=0) -> bool:
+    """Whether a configuration is worth a try: no tile much larger than what there is to compute; where planes are
+    gathered, no more than 32 addresses per thread."""
+    if PLANES and BLOCK_M * BLOCK_C > 1024 * num_warps:
+        return False
     sizes = (BLOCK_M, N * P * Q), (BLOCK_O, O), (BLOCK_C, C)
     return (all(block <= max(16, next_power_of_2(n)) for block, n in sizes)
             and fits(BLOCK_O, BLOCK_C, BLOCK_M, num_warps, num_stages, itemsize, gpu))
@@ -25,14 +28,17 @@ def sensible(BLOCK_M, BLOCK_O, BLOCK_C, num_warps, num_stages, N, P, Q, C, O, it
 
 @kernel(flops=lambda N, P, Q, C, O, R, S, GROUPS: 2 * N * P * Q * C * O * R * S * GROUPS,
         bytes=lambda x, dy, parts: x.nbytes + dy.nbytes + parts.nbytes,
-        space=Space(BLOCK_M=[16, 32, 64, 128], BLOCK_O=[16, 32, 64, 128], BLOCK_C=[16, 32, 64, 128], num_warps=[4, 8],
-                    num_stages=[2, 3, 4], where=sensible))
+        space=Space(BLOCK_M=[16, 32, 64, 128], BLOCK_O=[16, 32, 64, 128], BLOCK_C=[16, 32, 64, 128], PLANES=[0, 1],
+                    num_warps=[4, 8], num_stages=[2, 3, 4], where=sensible))
 def conv2d_weight_kernel(x, dy, parts, N, H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, P: tl.constexpr,
                          Q: tl.constexpr, O: tl.constexpr, R: tl.constexpr, S: tl.constexpr, SH: tl.constexpr,
                          SW: tl.constexpr, PH: tl.constexpr, PW: tl.constexpr, DH: tl.constexpr, DW: tl.constexpr,
                          GROUPS: tl.constexpr, ACC: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr,
-                         BLOCK_O: tl.constexpr, BLOCK_C: tl.constexpr):
-    """parts[split] = [dw (groups O, C, R, S), db (groups O)]; x and dy are NHWC, C and O per group."""
+                         BLOCK_O: tl.constexpr, BLOCK_C: tl.constexpr, PLANES: tl.constexpr):
+    """parts[split] = [dw (groups O, C, R, S), db (groups O)]; x and dy are NHWC (PLANES: x is NCHW), C and O per
+    group."""
+    plane: tl.constexpr = H * W if PLANES else 1         # from a channel to the next, and from a pixel to the next
+    beside: tl.constexpr = 1 if PLANES else C * GROUPS
     pixels = N.to(tl.int64) * (P * Q)
     tiles_c: tl.constexpr = (C + BLOCK_C - 1) // BLOCK_C
     split, splits = tl.program_id(2), tl.num_programs(2)
@@ -54,8 +60,8 @@ def conv2d_weight_kernel(x, dy, parts, N, H: tl.constexpr, W: tl.constexpr, C: t
                         mask=real[None, :] & (o < O)[:, None], other=0.0)
             if PH + PW != 0:
                 real = real & (h >= 0) & (h < H) & (v >= 0) & (v < W)
-            source = tl.load(x + ((((m // (P * Q)) * H + h) * W + v) * (C * GROUPS) + group * C)[:, None] + c[None, :],
-                             mask=real[:, None] & (c < C)[None, :], other=0.0)
+            x_at = x + m // (P * Q) * (H * W * C * GROUPS) + (h * W + v) * beside + group * C * plane
+            source = tl.load(x_at[:, None] + (c * plane)[None, :], mask=real[:, None] & (c < C)[None, :], other=0.0)
             acc = tl.dot(g, source, acc, input_precision=PRECISION, out_dtype=ACC)
         at = (((group * O + o)[:, None] * C + c[None, :]) * R + r) * S + s
         tl.store(parts + at, acc, mask=(o < O)[:, None] & (c < C)[None, :])

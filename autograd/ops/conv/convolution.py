@@ -55,7 +55,8 @@ class Conv2d(Op):
 
     def forward(ctx, x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
         check_conv(x, w, bias, stride, padding, dilation, groups)
-        ctx.saved, ctx.window = (x, w, *kernels.laid_out(x, w, groups)), (stride, padding, dilation, groups)
+        laid = kernels.laid_out(x, w, groups, (stride, padding, dilation))
+        ctx.saved, ctx.window = (x, w, *laid), (stride, padding, dilation, groups)
         return kernels.conv2d(*ctx.saved[-2:], bias, stride, padding, dilation, groups)
 
     def backward(ctx, dy):

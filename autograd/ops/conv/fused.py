@@ -16,7 +16,8 @@ class ConvRelu2d(Conv2d):
 
     def forward(ctx, x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
         check_conv(x, w, bias, stride, padding, dilation, groups)
-        laid, ctx.window = kernels.laid_out(x, w, groups) or (x, w), (stride, padding, dilation, groups)
+        laid = kernels.laid_out(x, w, groups, (stride, padding, dilation)) or (x, w)
+        ctx.window = stride, padding, dilation, groups
         ctx.y = kernels.conv2d(*laid, bias, *ctx.window, activation="relu")
         ctx.saved = (x, w, ctx.y, *laid)                 # Conv2d reads the first two and the last two
         return ctx.y

@@ -9,7 +9,8 @@ from tritonnet.kernels.arrays import contiguous, zeros
 from tritonnet.kernels.conv import conv2d, conv2d_backward, output_size
 from tritonnet.kernels.conv import tiles as product
 from tritonnet.kernels.conv.implicit import constants, gradient_phases
-from tritonnet.kernels.conv.launch import FIRST, LAST, ZERO, as_it_lies, channels_last, dense, layout, partial, window
+from tritonnet.kernels.conv.launch import ZERO, partial, window
+from tritonnet.kernels.conv.layouts import FIRST, LAST, as_it_lies, channels_last, dense, layout
 from tritonnet.kernels.conv.pooled import tiles
 from tritonnet.kernels.conv.pooled.backward import (
     conv2d_pool_direct_weight_kernel,
