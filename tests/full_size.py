@@ -23,6 +23,9 @@ from tritonnet.autograd.samples import declared, every_op
 from tritonnet.kernels import index, optim, pool, rng, strided, tuning
 from tritonnet.kernels.arrays import empty
 from tritonnet.kernels.attention import widest
+from tritonnet.kernels.conv import conv2d, conv2d_backward
+from tritonnet.kernels.conv.implicit import conv2d_kernel
+from tritonnet.kernels.conv.weights import conv2d_weight_kernel
 from tritonnet.kernels.dtypes import HALVES
 from tritonnet.kernels.matmul import linear, matmul
 from tritonnet.kernels.matmul.gemm import gemm_kernel
@@ -215,4 +218,18 @@ def pooling(device, dtype):
         pool.avg_pool2d_backward(pool.avg_pool2d(x, windows), x.shape, windows, last=True)
 
 
-WITHOUT_TAPE = (fills, copies, choosing, steps, products, pooling)
+def planes(device, dtype):
+    """Convolutions of images that lie as planes, which only tuning leaves so."""
+    forward = {"BLOCK_M": 128, "BLOCK_N": 64, "BLOCK_K": 32 if dtype in HALVES else 16, "GROUP_M": 8, "PLANES": 1,
+               "num_warps": 8, "num_stages": 3}
+    weight = {"BLOCK_M": 64 if dtype in HALVES else 32, "BLOCK_O": 64, "BLOCK_C": 64, "PLANES": 1, "num_warps": 4,
+              "num_stages": 3}
+    with tuning.forced(conv2d_kernel, forward), tuning.forced(conv2d_weight_kernel, weight):
+        for shape, w_shape, padding in (((32, 64, 56, 56), (64, 64, 3, 3), (1, 1)),
+                                        ((32, 256, 28, 28), (128, 256, 1, 1), (0, 0))):
+            x, w = empty(shape, dtype, device), empty(w_shape, dtype, device)
+            y = conv2d(x, w, empty(w_shape[:1], dtype, device), (1, 1), padding)
+            conv2d_backward(y, x, w, (1, 1), padding, needs=(False, True, True))
+
+
+WITHOUT_TAPE = (fills, copies, choosing, steps, products, pooling, planes)

@@ -30,7 +30,7 @@ CLASSES = ("float32", "half", "other")  # of types: what is loaded and stored
 WAYS = {  # constexprs that make another kernel of it -> what it is called then
     "RESIDENT": "persistent", "DESCRIPTORS": "descriptors", "SPECIALIZE": "specialized",
     "STREAM": "stream-K", "CHANNELS_LAST": "channels last",
-    "ACTIVATION": "activation"}
+    "ACTIVATION": "activation", "PLANES": "planes"}
 AGAIN = "if this is meant, `make kernel-budgets` writes the table anew"
 
 

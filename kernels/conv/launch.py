@@ -9,13 +9,12 @@ import numpy as np
 
 from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import contiguous, zeros
-from tritonnet.kernels.arrays.views import is_contiguous
 from tritonnet.kernels.conv import tiles
 from tritonnet.kernels.conv.depthwise import depthwise_input_kernel, depthwise_kernel, depthwise_weight_kernel
 from tritonnet.kernels.conv.direct import conv2d_direct_kernel, conv2d_direct_weight_kernel
 from tritonnet.kernels.conv.gathered import conv2d_gathered_kernel
 from tritonnet.kernels.conv.implicit import constants, conv2d_kernel, forward_axis, gradient_phases
-from tritonnet.kernels.conv.layouts import FIRST, LAST, TAPS, as_it_lies, channels_last, dense, layout
+from tritonnet.kernels.conv.layouts import FIRST, LAST, TAPS, as_it_lies, dense, is_planes, layout
 from tritonnet.kernels.conv.weights import conv2d_weight_kernel, sum_parts_kernel
 from tritonnet.kernels.dtypes import accumulator
 from tritonnet.kernels.matmul.precision import precision_on
@@ -60,24 +59,29 @@ def laid_out(x, w, groups, geometry):
 @planned
 def laid_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, groups, geometry):
     """(lay_x, lay_w): each returns its argument where it lies as it is read."""
-    stays = tiles.few_channels(w_shape, groups) or geometry is not None and planes(
-        forward_tiles(device, x_shape, w_shape, dtype, groups, *geometry), x_shape, x_strides)
+    as_planes = geometry is not None and forward_tiles(device, x_shape, x_strides, w_shape, dtype, groups, *geometry)[1]
+    stays = as_planes or tiles.few_channels(w_shape, groups)
     return (as_it_lies if stays else layout(device, x_shape, x_strides, dtype, LAST),
             layout(device, w_shape, w_strides, dtype, weight_order(w_shape, groups)))
 
 
-def planes(config, shape, strides) -> bool:
-    """Whether x is read as planes: where tuning chose it, and they lie so."""
-    return bool(config and config.get("PLANES")) and is_contiguous(shape, strides)
+def chosen(kernel, device, dtype, x_shape, x_strides, *sizes) -> tuple[dict | None, bool]:
+    """(what tuning chose, whether x is read as planes). Where x lies as planes it is asked for those first, whose keys
+    have one number more: the pixels of a plane."""
+    if is_planes(x_shape, x_strides):
+        config = tuning.chosen(kernel, device, dtype, *sizes, x_shape[2] * x_shape[3])
+        if config is not None:
+            return config, bool(config["PLANES"])
+    return tuning.chosen(kernel, device, dtype, *sizes), False
 
 
-def forward_tiles(device, x_shape, w_shape, dtype, groups, stride, padding, dilation) -> dict | None:
-    """Of the implicit product, what tuning chose; None for layers that take other kernels."""
+def forward_tiles(device, x_shape, x_strides, w_shape, dtype, groups, stride, padding, dilation):
+    """`chosen` for the implicit product of a forward; layers that take other kernels never read planes."""
     if tiles.few_channels(w_shape, groups) or tiles.depthwise(w_shape, groups):
-        return None
+        return None, False
     (N, _, *size), (O, C, *kernel) = x_shape, w_shape
     P, Q = (forward_axis(*axis)["count"] for axis in zip(size, kernel, stride, padding, dilation))
-    return tuning.chosen(conv2d_kernel, device, dtype, N * P * Q, O // groups, C * math.prod(kernel))
+    return chosen(conv2d_kernel, device, dtype, x_shape, x_strides, N * P * Q, O // groups, C * math.prod(kernel))
 
 
 def weight_order(w_shape, groups) -> tuple:
@@ -118,9 +122,8 @@ def forward_plan(device, x_shape, x_strides, w_shape, w_strides, dtype, stride, 
         grid = (-(-pixels // config["BLOCK_M"]), -(-O // config["BLOCK_C"]))
         variant = depthwise_kernel.variant(device, H=H, W=W, MULTIPLE=O // C, **sizes, **config)
     else:
-        config = forward_tiles(device, x_shape, w_shape, dtype, groups, stride, padding, dilation)
-        if as_planes := planes(config, x_shape, x_strides):
-            lay_x = as_it_lies
+        config, as_planes = forward_tiles(device, x_shape, x_strides, w_shape, dtype, groups, stride, padding, dilation)
+        lay_x = as_it_lies if as_planes else lay_x
         variant, grid = _product(device, dtype, x_shape, (P, Q), K, O // groups, (R, S), groups, False, rows,
                                  columns, precision, config, as_planes, activation)
 
@@ -220,11 +223,9 @@ def weight_gradient_plan(device, dy_shape, dy_strides, x_shape, x_strides, w_sha
         sizes |= dict(H=H, W=W, O=O, MULTIPLE=O // groups)
     else:
         kernel, o = conv2d_weight_kernel, O // groups
-        config = tuning.chosen(kernel, device, dtype, o, C, pixels) or tiles.weight_tiles(device, dtype, o, C)
-        if planes(config, x_shape, x_strides):
-            lay_x = as_it_lies
-        else:
-            config = config | {"PLANES": 0}
+        config, as_planes = chosen(kernel, device, dtype, x_shape, x_strides, o, C, pixels)
+        config = (config or tiles.weight_tiles(device, dtype, o, C)) | {"PLANES": int(as_planes)}
+        lay_x = as_it_lies if as_planes else lay_x
         programs = -(-o // config["BLOCK_O"]) * -(-C // config["BLOCK_C"])
         splits = tiles.splits(device, pixels, config["BLOCK_M"], programs * R * S * groups)
         grid = (programs, R * S * groups + with_bias, splits)

@@ -14,6 +14,11 @@ def channels_last(x):
     return layout(x.device, x.shape, x.strides, x.dtype, LAST)(x)
 
 
+def is_planes(shape, strides) -> bool:
+    """Whether (N, C, H, W) lies dense as planes, and not at once channels last (of one channel, or of one pixel)."""
+    return is_contiguous(shape, strides) and shape[1] > 1 and shape[2] * shape[3] > 1
+
+
 @planned
 def layout(device, shape, strides, dtype, order):
     """lay(x) -> x, or a copy of it with its axes dense in this order in memory."""

@@ -19,7 +19,7 @@ from tritonnet.kernels.space import Space
 def sensible(BLOCK_M, BLOCK_O, BLOCK_C, num_warps, num_stages, N, P, Q, C, O, itemsize, gpu, PLANES=0) -> bool:
     """Whether a configuration is worth a try: no tile much larger than what there is to compute; where planes are
     gathered, no more than 32 addresses per thread."""
-    if PLANES and BLOCK_M * BLOCK_C > 1024 * num_warps:
+    if PLANES and BLOCK_M * BLOCK_C // (32 * num_warps) > 32:
         return False
     sizes = (BLOCK_M, N * P * Q), (BLOCK_O, O), (BLOCK_C, C)
     return (all(block <= max(16, next_power_of_2(n)) for block, n in sizes)

@@ -42,6 +42,12 @@ class Candidate:
         self.others = [p for p in found if p is not self.planned]
         self._predict(None)
 
+    @property
+    def taken(self) -> bool:
+        """Whether the launch does what the configuration says; else it is another one's."""
+        given = self.planned.constants | self.planned.options
+        return all(given.get(name, value) == value for name, value in self.config.items())
+
     def _predict(self, found):
         prediction = of_operation(self.planned, found, self.others)
         if prediction is not None:

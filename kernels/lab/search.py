@@ -86,6 +86,7 @@ def _tune_one(chosen, dims, dtype, arch, device, kernel, compiled, rounds, tell,
     ranked = [Candidate(config) for config in space]
     for candidate in ranked:
         candidate.plan(chosen, dims, dtype, arch, kernel)
+    ranked = [candidate for candidate in ranked if candidate.taken]
     ranked.sort(key=lambda c: (c.predicted_us, sorted(c.config.items())))
     tell(f"{kernel.name}: {len(space)} configurations ranked")
     first = ranked[:compiled]

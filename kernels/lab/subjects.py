@@ -168,8 +168,8 @@ def every_subject() -> dict[str, Subject]:
     """Every named operation of the library."""
     from tritonnet.kernels.lab import (  # noqa: F401  (they declare them)
         library,
+        library_conv,
         library_elements,
-        library_fused,
         library_rows,
     )
 

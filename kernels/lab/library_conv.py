@@ -1,10 +1,29 @@
-"""Convolutions with what follows them, as subjects of the lab. Not PyTorch's names: it has no such operations."""
+"""More convolutions as subjects of the lab: of images that lie as planes, and with what follows them, for which
+PyTorch has no name."""
 
 from __future__ import annotations
 
+from tritonnet.kernels.conv import conv2d, conv2d_backward
 from tritonnet.kernels.conv.pooled import conv2d_pool, conv2d_pool_backward
 from tritonnet.kernels.lab.library import FIRST, SECOND, _conv
 from tritonnet.kernels.lab.subjects import ALL_FLOATS, declare, images
+
+
+def _planes(make, N, C, H, W, O, R, S, stride, padding, groups):
+    """x (N, C, H, W), channels first in memory, with w (O, C / groups, R, S) and a bias"""
+    _, *others = _conv(make, N, C, H, W, O, R, S, stride, padding, groups)
+    return make(N, C, H, W), *others
+
+
+def _planes_backward(make, N, C, H, W, O, R, S, stride, padding, groups):
+    """gradients of weights and bias, of images with channels first in memory"""
+    P, Q = ((n + 2 * padding - k) // stride + 1 for n, k in ((H, R), (W, S)))
+    x, w, _, *geometry = _planes(make, N, C, H, W, O, R, S, stride, padding, groups)
+    return images(make, N, O, P, Q), x, w, *geometry, (False, True, True)
+
+
+declare("conv2d_planes", conv2d, ALL_FLOATS, **SECOND)(_planes)
+declare("conv2d_planes_backward", conv2d_backward, ALL_FLOATS, **SECOND)(_planes_backward)
 
 
 def _without_groups(dims):
