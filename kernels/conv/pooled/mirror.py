@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tritonnet.kernels.conv.mirror import conv2d_backward_mirror, images_of, work
-from tritonnet.kernels.conv.pooled.cells import NONE, spread_mirror, taps
+from tritonnet.kernels.conv.pooled.cells import NONE, spread_mirror
 from tritonnet.kernels.dtypes import HALVES, accumulator
 from tritonnet.kernels.runtime import host
 
@@ -34,16 +34,19 @@ def conv2d_pool_mirror(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=
 
 
 def pool(z, y, taken):
-    """y and `taken` from results z (n, O, P, Q). NaN stays NaN."""
-    first, second, third, fourth = taps(z)
-    np.maximum(first, second, out=y)
-    np.maximum(y, np.maximum(third, fourth), out=y)
-    other = first != y
-    taken[...] = other
-    for tap in (second, third):                          # one further for each that is not it
-        other &= tap != y
-        taken += other
-    np.copyto(taken, NONE, where=~(y > 0))
+    """y and `taken` from results z (n, O, P, Q), pixels side by side first. NaN stays NaN."""
+    P, Q = (n // 2 * 2 for n in z.shape[-2:])
+    left, right = z[..., :P, :Q:2], z[..., :P, 1:Q:2]
+    wide, across = np.maximum(left, right), right > left
+    upper, lower = wide[..., ::2, :], wide[..., 1::2, :]
+    np.maximum(upper, lower, out=y)
+    down = lower > upper
+    first, second = across[..., ::2, :], across[..., 1::2, :]
+    across = first ^ ((first ^ second) & down)           # that of the row that was taken
+    alive = y > 0
+    np.add(down.view(np.int8) * 2, across, out=taken)
+    taken *= alive
+    taken += ~alive * np.int8(NONE)
     np.maximum(y, 0, out=y)
 
 
