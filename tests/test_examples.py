@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tritonnet.kernels import runtime
+
 pytestmark = pytest.mark.slow  # trains, or simulates a lot
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
@@ -55,6 +57,21 @@ def test_mnist_conv32_conv64():
 
 def test_mnist_conv10_conv20():
     assert run("mnist_conv10_conv20", *DIGITS, "--epochs", 3, "--momentum", 0.9) > 0.7
+
+
+def test_mnist_speedrun(capsys):
+    assert run("mnist_speedrun", "--limit", 2000, "--seeds", 2) > 0.6
+    printed = capsys.readouterr().out
+    assert "seed 1: " in printed and "  train  " in printed and "2 seed(s)" in printed
+
+
+def test_mnist_speedrun_as_a_graph(monkeypatch, capsys):
+    example = importlib.import_module("mnist_speedrun")
+    monkeypatch.setattr(example, "BATCH", 4)
+    monkeypatch.setattr(example, "TEST_BATCH", 8)
+    with runtime.simulated():
+        example.main(["--device", "cuda", "--limit", "16", "--data", "generated"])
+    assert "(4 steps," in capsys.readouterr().out
 
 
 def test_custom_loss():
