@@ -87,10 +87,10 @@ class Builder(stock.InterpreterBuilder):
     def create_rsqrt(self, arg):
         return self.unary_op(arg, lambda x: 1 / np.sqrt(x))
 
-    def get_bf16(self, value):  # lacking in Triton 3.6
+    def get_bf16(self, value):  # lacking before Triton 3.9
         return stock.TensorHandle(np.array([value], np_dtype(tl.bfloat16)), tl.bfloat16)
 
-    def get_all_ones_value(self, ty):  # Triton 3.6 asks NumPy for an unsigned -1, which it refuses
+    def get_all_ones_value(self, ty):  # Triton 3.6 to 3.8 ask NumPy for an unsigned -1, which it refuses
         return stock.TensorHandle(~np.zeros(1, np_dtype(ty)), ty.scalar)
 
     def create_dot(self, a, b, d, input_precision, max_num_imprecise_acc):
