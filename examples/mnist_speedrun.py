@@ -11,6 +11,7 @@ import statistics
 import time
 
 from options import parse
+from tqdm import trange
 
 import tritonnet as torch
 import tritonnet.nn.functional as F
@@ -70,7 +71,7 @@ class Run:
     def train(self):
         """All steps; returns the mean loss, the only number that is read."""
         self.model.train()
-        for _ in range(self.steps):
+        for _ in trange(self.steps, unit="step", leave=False, disable=self.device.type == "cuda"):
             self.step()
         return self.loss.item() / self.steps
 
