@@ -489,3 +489,16 @@ def test_wrong_use():
         tn.capture(3)
     with pytest.raises(ValueError, match="warmup=0"):
         tn.capture(print, warmup=0)
+
+
+def test_what_compile_fused_stays_fused(gpu):
+    def made():
+        return tn.compile(net(nn.BatchNorm1d(4), nn.ReLU()))
+
+    eager, run = [], Run(False, model=made)
+    run.step(*batch(0))
+    with runtime.watching(lambda launch: eager.append(launch.name)):
+        run.step(*batch(1))
+    (plan,) = alike(model=made).step.plans.values()
+    captured = [launch.name for launch in plan.recorded[0].graph.launches]
+    assert not collections.Counter(captured) - collections.Counter(eager)

@@ -166,7 +166,7 @@ def computed(link):
             fused = 0
         else:
             for t in first.written:
-                del awaited[id(t)]
+                awaited.pop(id(t), None)  # not there if this raised before
                 t.__class__ = Tensor
             check_unchanged(first)
             fused, op = patterns.longest(first.op, link.names)
