@@ -106,7 +106,7 @@ def kernel(fn=None, *, mirror=None, grid=None, flops=None, bytes=None, tune=None
                           grid=lambda n, BLOCK: -(-n // BLOCK), tune={"BLOCK": [256, 1024], "num_warps": [4, 8]})
         def silu(x, y, n, BLOCK: tl.constexpr):
             at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-            v = tl.load(x + at, mask=at < n)
+            v = tl.load(x + at, mask=at < n).to(tl.float32)  # tl.sigmoid takes no halves
             tl.store(y + at, v * tl.sigmoid(v), mask=at < n)
     """
     if fn is None:

@@ -8,7 +8,7 @@
     )
     def silu(x, y, n, BLOCK: tl.constexpr):
         at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-        v = tl.load(x + at, mask=at < n)
+        v = tl.load(x + at, mask=at < n).to(tl.float32)  # tl.sigmoid takes no halves
         tl.store(y + at, v * tl.sigmoid(v), mask=at < n)
 
     y = silu(x)             # on a NumPy array the mirror, on a DeviceArray the kernel
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from tritonnet.kernels import tuning
 from tritonnet.kernels.arrays import DeviceArray, contiguous, device_of, empty, is_host, to_device, to_host
 from tritonnet.kernels.dtypes import bfloat16, is_float
 from tritonnet.kernels.kernel import Kernel
+from tritonnet.kernels.lab.declarations import called, configurations, named, single
 from tritonnet.kernels.runtime.signature import MISSING
 
 TOLERANCE = {np.dtype("float16"): 2e-3, np.dtype(bfloat16): 2e-2, np.dtype("float32"): 2e-5, np.dtype("float64"): 1e-12}
@@ -47,7 +47,7 @@ class DeclaredKernel(Kernel):
                  do_not_specialize=()):
         super().__init__(getattr(fn, "fn", fn), flops, bytes, do_not_specialize)  # .fn: it came from @triton.jit
         self.mirror, self.grid, self.computed = mirror, grid, dict(arguments or {})
-        self.outputs, self.space = dict(outputs or {}), list(_configurations(self.name, tune))
+        self.outputs, self.space = dict(outputs or {}), list(configurations(self.name, tune))
         self.takes = list(inspect.signature(mirror).parameters.values())
         self._check_declaration()
 
@@ -55,7 +55,7 @@ class DeclaredKernel(Kernel):
         """Every name must be one the kernel has, and every parameter must get its value from somewhere."""
         known = {p.name for p in self.params}
         taken = [p.name for p in self.takes]
-        work = [(what, _named(self.name, what, f)) for what, f in (("flops", self.flops), ("bytes", self.bytes))
+        work = [(what, named(self.name, what, f)) for what, f in (("flops", self.flops), ("bytes", self.bytes))
                 if f is not None]
         for where, names in (("mirror", taken), ("arguments", self.computed), ("outputs", self.outputs), *work):
             if unknown := [n for n in names if n not in known]:
@@ -81,7 +81,7 @@ class DeclaredKernel(Kernel):
             return self.mirrored(given)
         outputs, values, key = self.planned(given)
         self.run(outputs, values, self.config(values, key))
-        return _single([outputs[name] for name in self.writes])
+        return single([outputs[name] for name in self.writes])
 
     def bound(self, args, kwargs) -> dict:
         """{name: value} of a call's arguments; TypeError in the mirror's words."""
@@ -110,7 +110,7 @@ class DeclaredKernel(Kernel):
         for a, what in zip(arrays, found):
             if a.dtype == object:
                 raise TypeError(f"kernel {self.name}: its mirror returned a {type(what).__name__}; expected an array")
-        return _single([a if a.flags.writeable else a.copy() for a in arrays])
+        return single([a if a.flags.writeable else a.copy() for a in arrays])
 
     def planned(self, given):
         """(arrays to write, all run-time values and computed constexprs by name, what a configuration goes by)."""
@@ -123,12 +123,12 @@ class DeclaredKernel(Kernel):
             declared = self.outputs.get(name)
             shape, dtype = arrays[0].shape, arrays[0].dtype
             if declared is not None:
-                found = _called(declared, given)
+                found = called(declared, given)
                 shape, dtype = found if isinstance(found, tuple) and len(found) == 2 and not isinstance(
                     found[1], (int, np.integer)) else (found, dtype)
             outputs[name] = empty(shape, dtype, arrays[0])
         values = given | outputs
-        computed = {name: _called(function, values) for name, function in self.computed.items()}
+        computed = {name: called(function, values) for name, function in self.computed.items()}
         sizes = [v for v in computed.values() if isinstance(v, (int, np.integer)) and not isinstance(v, bool)]
         return outputs, values | computed, (arrays[0].dtype, *sizes)
 
@@ -144,7 +144,7 @@ class DeclaredKernel(Kernel):
 
     def programs(self, values, config) -> tuple:
         """The grid."""
-        grid = _called(self.grid, values | config)
+        grid = called(self.grid, values | config)
         grid = tuple(grid) if isinstance(grid, (tuple, list)) else (grid,)
         if not 1 <= len(grid) <= 3 or not all(isinstance(n, (int, np.integer)) and 0 <= n < 1 << 31 for n in grid):
             raise ValueError(f"kernel {self.name}: its grid is {', '.join(map(str, grid))}; expected one to three "
@@ -166,7 +166,7 @@ class DeclaredKernel(Kernel):
         outputs, values, key = self.planned(self.bound(args, kwargs))
         call = self.call(values, config or self.space[0])
         told = interpret(self, self.programs(values, call), trace=trace, races=races, undefined=undefined, **call)
-        found = _single([outputs[name] for name in self.writes])
+        found = single([outputs[name] for name in self.writes])
         return (found, told) if trace else found
 
     def check(self, *args, configs=None, rtol=None, **kwargs) -> dict:
@@ -187,7 +187,13 @@ class DeclaredKernel(Kernel):
             with runtime.simulated(own_blocks=True, check=True) as device:
                 outputs, values, _ = self.planned({k: to_device(v, device) if isinstance(v, np.ndarray) else v
                                                    for k, v in given.items()})
-                self.run(outputs, values, config)
+                try:
+                    self.run(outputs, values, config)
+                except ValueError as error:
+                    if "Expected dtype" not in str(error):
+                        raise
+                    raise ValueError(f"{self._label(config)}: {error}. Triton's functions (tl.sigmoid, tl.exp, …) take "
+                                     f"no halves: load with .to(tl.float32), a store casts back") from error
                 for name, before in given.items():
                     if isinstance(before, np.ndarray) and to_host(values[name]).tobytes() != before.tobytes():
                         raise Mismatch(f"{self._label(config)}: the kernel changes {name}, which it is given; the "
@@ -262,39 +268,3 @@ def declared(fn=None, *, mirror, grid, **declarations):
     if fn is None:
         return functools.partial(declared, mirror=mirror, grid=grid, **declarations)
     return DeclaredKernel(fn, mirror, grid=grid, **declarations)
-
-
-def _configurations(name, tune):
-    """Every configuration of a declaration, the default first."""
-    if not tune:
-        return [{}]
-    if isinstance(tune, dict):
-        lists = {k: v if isinstance(v, (list, tuple, range)) else [v] for k, v in tune.items()}
-        if empty_ones := [k for k, v in lists.items() if not v]:
-            raise ValueError(f"kernel {name}: tune has no values for {', '.join(empty_ones)}")
-        return [dict(zip(lists, values)) for values in itertools.product(*lists.values())]
-    if not all(isinstance(config, dict) for config in tune):
-        raise TypeError(f"kernel {name}: tune is a dict of lists, or a list of dicts")
-    return [dict(config) for config in tune]
-
-
-def _named(name, what, function) -> list:
-    """What a declaration of work names beside the grid."""
-    if not callable(function):
-        raise TypeError(f"kernel {name}: {what} is {function!r}; expected a function of the kernel's parameters")
-    return [n for n in inspect.signature(function).parameters if n != "grid"]
-
-
-def _called(function, values):
-    """Call a declaration with what it names; a plain value stands for itself."""
-    if not callable(function):
-        return function
-    names = inspect.signature(function).parameters
-    if missing := [n for n in names if n not in values]:
-        raise TypeError(f"a declaration names {', '.join(missing)}, which is none of {', '.join(values)}")
-    return function(**{n: values[n] for n in names})
-
-
-def _single(arrays):
-    """One array, or a tuple of several."""
-    return arrays[0] if len(arrays) == 1 else tuple(arrays)

@@ -273,3 +273,18 @@ def test_triton_jit_functions_and_plain_launches(simulated):
 def _double(x, y, n, BLOCK: tl.constexpr):
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     tl.store(y + at, 2 * tl.load(x + at, mask=at < n), mask=at < n)
+
+
+@pytest.mark.parametrize("dtype", [tritonnet.float16, tritonnet.bfloat16])
+def test_a_function_that_takes_no_halves_says_what_to_do(dtype):
+    x = tritonnet.randn(300).to(dtype)
+    with pytest.raises(ValueError, match=r"silu_twice \(BLOCK=256, num_warps=4\): .*load with .to\(tl.float32\)"):
+        declared().check(x)
+
+    @tritonnet.kernel(mirror=lambda x: x / (1 + np.exp(-x)), tune=SPACE, **WHOLE)
+    def silu_in_single(x, y, n, BLOCK: tl.constexpr):
+        at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+        v = tl.load(x + at, mask=at < n).to(tl.float32)
+        tl.store(y + at, v * tl.sigmoid(v), mask=at < n)
+
+    silu_in_single.check(x)

@@ -51,7 +51,7 @@ def test_what_cannot_be_says_so():
 
 
 def test_what_does_not_fit_is_told_not_timed():
-    face = explore("matmul", SMALL, "float32").set(BLOCK_M=256, BLOCK_N=128, BLOCK_K=128, num_stages=4)
+    face = explore("matmul", SMALL, "float16").set(BLOCK_M=128, BLOCK_N=256, BLOCK_K=128, num_warps=8, num_stages=4)
     assert "state" in dict(face.rows()) and "time" not in dict(face.rows()) and not face.candidate.usable
     refused = face.set(num_warps=3)  # not a power of two
     assert refused.resources is None and dict(face.rows())["state"].startswith("does not compile")
