@@ -7,18 +7,22 @@ product for each of the four pixels.
 
 from __future__ import annotations
 
-from tritonnet.kernels.conv import weights
-from tritonnet.kernels.conv.implicit import sensible as sensible_product
+from tritonnet.kernels.conv import implicit, weights
 from tritonnet.kernels.kernel import kernel, tl
 from tritonnet.kernels.matmul.gemm import grouped
 from tritonnet.kernels.space import Space
+
+
+def sensible_input(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, N, I, J, C, O, itemsize, gpu) -> bool:
+    """As for the gradient of the input of any convolution."""
+    return implicit.sensible(BLOCK_M, BLOCK_N, BLOCK_K, num_warps, num_stages, N, I, J, C, O, itemsize, gpu)
 
 
 @kernel(flops=lambda N, I, J, C, O, A, B: 2 * N * I * J * C * O * A * B,
         bytes=lambda dy, taken, w, dx, N, I, J, O: (
             dy.nbytes + taken.nbytes + w.nbytes + N * I * J * O * dx.itemsize),
         space=Space(BLOCK_M=[32, 64, 128], BLOCK_N=[16, 32, 64, 128], BLOCK_K=[16, 32, 64], GROUP_M=[8],
-                    num_warps=[4, 8], num_stages=[2, 3, 4], where=sensible_product))
+                    num_warps=[4, 8], num_stages=[2, 3, 4], where=sensible_input))
 def conv2d_pool_input_kernel(dy, taken, w, dx, N,
                              H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, I: tl.constexpr, J: tl.constexpr,
                              YH: tl.constexpr, YW: tl.constexpr, O: tl.constexpr, R: tl.constexpr, S: tl.constexpr,
