@@ -1,6 +1,7 @@
 """The forms of `tritonnet.compile`: arguments, state shared with the model, copies, explain()."""
 
 import copy
+import gc
 import pickle
 
 import pytest
@@ -9,6 +10,7 @@ import tritonnet
 from tests.fusion_nets import ALL, NETS, RELU, Functional, agree, rows
 from tritonnet import nn
 from tritonnet.autograd.ops.conv import ConvRelu2d
+from tritonnet.kernels import runtime
 from tritonnet.nn import functional as F
 
 
@@ -136,3 +138,27 @@ def test_parts_that_are_left_out():
     assert plain.__name__ == "plain"
     with pytest.raises(RuntimeError, match="recursive"):
         tritonnet.compiler.disable(plain, recursive=False)
+
+
+def test_calls_leave_no_cycles_behind():
+    """Reference cycles would keep the arrays of a step until the collector comes."""
+    model = tritonnet.compile(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Sigmoid()))
+    pytest.importorskip("triton", reason="launches kernels")
+    with runtime.simulated():
+        model.to("cuda")
+        x = tritonnet.zeros(2, 4, device="cuda")
+        for _ in range(2):
+            model(x).sum().backward()
+        gc.collect()
+        gc.disable()
+        try:
+            model(x).sum().backward()
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
+
+
+def test_explain_counts_after_a_training_step(capsys):
+    model = tritonnet.compile(nn.Sequential(nn.Linear(4, 8), nn.ReLU()))
+    model(tritonnet.ones(2, 4)).sum().backward()
+    assert "launches instead of" in str(model.explain())

@@ -176,9 +176,8 @@ def computed(link):
             x = later.op.apply(x, *later.args)
         if link.region.report is not None:
             link.region.report.note(link, None if before is None else len(first.names) - 1, fused)
-    for done in chain:
-        done.args = done.before = None
-    first.args = first.before = None
+    for done in (first, *chain):  # or the head, which is its own, would keep all until the collector comes
+        done.args = done.before = done.head = None
     return x
 
 

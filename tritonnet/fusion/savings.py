@@ -50,6 +50,7 @@ def counted(model, likeness, notes):
 
     try:
         copied = copy.deepcopy(model)
+        copied.zero_grad()  # gradients lie where the model does
         with runtime.simulated(driver=DryDriver, arch=90) as device:
             for t in (*copied.parameters(), *copied.buffers()):
                 t.array = empty(t.array.shape, t.array.dtype, device)
