@@ -28,7 +28,9 @@ def test_figures(capsys):
     assert "registers" in text and "A100" in text
     assert main(["inspect", "relu", "--arch", "sm_86,h200"]) == 0
     text = capsys.readouterr().out
-    assert "relu_kernel on sm_86" in text and "relu_kernel on sm_90" in text and "(fixed)" in text
+    assert "relu_kernel on sm_86" in text and "relu_kernel on sm_90" in text and "(default)" in text
+    assert main(["inspect", "transpose_kernel"]) == 0
+    assert "(fixed)" in capsys.readouterr().out
 
 
 @needs_triton
