@@ -42,7 +42,7 @@ def digamma_(x):
 def zeta_(s, x):
     """Hurwitz's zeta function, x > -10."""
     found = libdevice.pow(x, -s)
-    for k in tl.static_range(1, 20):
+    for k in range(1, 20):
         found += libdevice.pow(x + k, -s)
     a = x + 20
     power = libdevice.pow(a, -s)
@@ -65,7 +65,7 @@ def polygamma_(x, n):
     n = tl.where(x == x, 0.0, 0.0).to(x.dtype) + n  # for each element, in its type
     mirrored = (n == 1) & (x < 0.5)
     found = zeta_(n + 1, tl.where(mirrored, 1 - x, x))
-    sine = libdevice.sin(3.141592653589793 * (x - libdevice.rint(x)))
+    sine = libdevice.sinpi(x)
     even = libdevice.fmod(n, n * 0 + 2) == 0
     scaled = tl.where(even, -1.0, 1.0) * libdevice.exp(libdevice.lgamma(n + 1)) * found
     scaled = tl.where((n > 1) & (x < -10), float("nan"), scaled)
