@@ -133,3 +133,11 @@ def test_the_pooled_gradient_may_lie_either_way(simulated):
     last = pooled.conv2d_pool_backward(channels_last, taken, x, w)
     for f, e in zip(first, last):
         np.testing.assert_array_equal(f.numpy(), e.numpy())
+
+
+def test_unmarked_results_are_the_same():
+    rand = np.random.default_rng(0)
+    x, w = rand.standard_normal((3, 2, 9, 8)).astype(np.float32), rand.standard_normal((4, 2, 3, 3)).astype(np.float32)
+    y, taken = pooled.conv2d_pool(x, w, marked=False)
+    assert taken is None
+    np.testing.assert_array_equal(y, pooled.conv2d_pool(x, w)[0])

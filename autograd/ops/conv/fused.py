@@ -58,7 +58,7 @@ class ConvReluPool2d(Conv2d):
             raise RuntimeError(f"Given input size: {w.shape[0]}x{P}x{Q}. Calculated output size: {w.shape[0]}x{P // 2}x"
                                f"{Q // 2}. Output size is too small")
         laid = kernels.laid_out(x, w, groups) or (x, w)
-        y, taken = pooled.conv2d_pool(*laid, bias, *ctx.window)
+        y, taken = pooled.conv2d_pool(*laid, bias, *ctx.window, marked=any(ctx.needs_input_grad))
         ctx.saved = (x, w, taken, *laid)                 # Conv2d reads the first two
         return y
 

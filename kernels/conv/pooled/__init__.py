@@ -19,10 +19,13 @@ from tritonnet.kernels.conv.pooled.cells import NONE, gathered, spread
 __all__ = ["NONE", "conv2d_pool", "conv2d_pool_backward", "gathered", "spread"]
 
 
-def conv2d_pool(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
-    """(y, taken), both (N, O, P // 2, Q // 2): arguments as `conv2d`'s. On a device channels last in memory."""
+def conv2d_pool(x, w, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, marked=True):
+    """(y, taken), both (N, O, P // 2, Q // 2): arguments as `conv2d`'s. On a device channels last in memory.
+
+    marked: whether `taken` is wanted; without, the host gives None for it.
+    """
     if is_host(x):
-        return mirror.conv2d_pool_mirror(x, w, bias, stride, padding, dilation, groups)
+        return mirror.conv2d_pool_mirror(x, w, bias, stride, padding, dilation, groups, marked)
     from tritonnet.kernels.conv.pooled import launch
 
     return launch.conv2d_pool(x, w, bias, stride, padding, dilation, groups)
