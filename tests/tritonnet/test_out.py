@@ -80,11 +80,12 @@ def test_memory_is_written_to(alike):
         torch.add(x(torch), y(torch), out=whole[1:3])
         torch.add(x(torch), y(torch), out=crossed.t())
         torch.mul(same, 2, out=same)
-        square = x(torch)[:, :2].clone()
-        torch.mm(square, square, out=square)
-        return whole, crossed, same, square
+        return whole, crossed, same
 
     alike(program)
+    square = x(tritonnet)[:, :2].clone()  # not compared: PyTorch's answer depends on the processor
+    expected = square @ square
+    assert tritonnet.equal(tritonnet.mm(square, square, out=square), expected)
 
 
 def test_pairs(alike):
