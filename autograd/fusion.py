@@ -24,3 +24,8 @@ def settle():
     """Compute what waits in this thread: memory that it reads is about to change."""
     if fusing:
         fusing[0].settle()
+
+
+def waits(x):
+    """Whether a result is yet to be computed; looking at it would do so."""
+    return bool(fusing) and fusing[0].waits(x)

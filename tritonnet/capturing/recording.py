@@ -10,8 +10,8 @@ import numpy as np
 from tritonnet.autograd import calls
 from tritonnet.autograd.apply import Written
 from tritonnet.autograd.function import Op, Tensor
+from tritonnet.autograd.fusion import waits
 from tritonnet.autograd.tape import Node
-from tritonnet.fusion.pending import Pending
 from tritonnet.kernels import rng
 from tritonnet.kernels.runtime import CaptureError
 from tritonnet.nn.modules.module import Module
@@ -143,7 +143,7 @@ def _on_device(cls, apply):
     def checked(*args, **kwargs):
         out = call(*args, **kwargs)
         for t in out if type(out) is tuple else (out,):
-            if isinstance(t, Tensor) and type(t) is not Pending and isinstance(t.array, np.ndarray):
+            if isinstance(t, Tensor) and not waits(t) and isinstance(t.array, np.ndarray):
                 raise CaptureError((args[0] if inherited else cls).__name__, "compute on the host")
         return out
 

@@ -13,7 +13,7 @@ import inspect
 from tritonnet.autograd import calls
 from tritonnet.autograd.apply import Written
 from tritonnet.autograd.function import Function, Op
-from tritonnet.autograd.fusion import fusing
+from tritonnet.autograd.fusion import waits
 from tritonnet.profiler.work import InPlace, call_of
 
 NO_WORK = {"requires_grad_", "detach_", "share_memory_"}  # methods that end in _ and touch no element
@@ -80,7 +80,7 @@ def _timed_forward(recorder, cls, apply):
     def timed(*args, **kwargs):
         with recorder.span(cls.__name__, "forward") as span:
             out = apply(*args, **kwargs)
-        if fusing and fusing[0].waits(out):  # in a compiled call: recorded when it is computed
+        if waits(out):  # in a compiled call: recorded when it is computed
             recorder.forget(span)
             return out
         span.call = call_of(cls, args, kwargs)
