@@ -199,33 +199,24 @@ def _multiplied_out_backward(g, v, w, mean, rstd, wants, out):
     return dw, db
 
 
-def _compiled_backward(loops, dy, x, w, mean, rstd, dx):
-    """(dw, db) of (samples, cols), summed in the order of the samples; fills in dx, if that is wanted."""
-    w = np.ones(x.shape[1], x.dtype) if w is None else w
-    sums = {}
-
-    def part(i, j):
-        dw, db = np.zeros((2, x.shape[1]), x.dtype)
-        out = np.empty((j - i, x.shape[1]), x.dtype) if dx is None else dx[i:j]
-        loops.norm_backward(dy[i:j], x[i:j], w, _column(mean, i, j), _column(rstd, i, j), mean is not None, out, dw, db)
-        sums[i] = dw, db
-
-    parallel(part, len(x), x.size)
-    return (sum(sums[i][k] for i in sorted(sums)) for k in range(2))
+def _compiled_backward(loops, g, v, w, mean, rstd, wants, out):
+    """The same for (samples, cols) in one pass over each row."""
+    w = np.ones(v.shape[1], v.dtype) if w is None else w
+    dw, db = np.zeros((2, v.shape[1]), v.dtype)
+    out = np.empty(v.shape, v.dtype) if out is None else out
+    loops.norm_backward(g, v, w, _column(mean, 0, None), _column(rstd, 0, None), mean is not None, out, dw, db)
+    return dw, db
 
 
 def norm_rows_backward_mirror(dy, x, w, mean, rstd, span, wants, dtype):
     source, gradient, acc = _flat(x), _flat(dy), accumulator(x.dtype)
     wide = _columns(w, source.shape, span, acc)
     dx = empty(source.shape, x.dtype, x) if wants[0] else None
-    if source.ndim == 2 and (loops := loops_for(x)) and gradient.dtype == acc:
-        dw, db = _compiled_backward(loops, gradient, source, wide, mean, rstd, dx)
-        dw, db = (s.reshape(-1, span).sum(axis=1).astype(dtype, copy=False) if wanted else None
-                  for s, wanted in zip((dw, db), wants[1:]))
-        return dx if dx is None else dx.reshape(x.shape), dw, db
     sums = []  # (first sample, dw, db) of each piece
     near = source.ndim == 2 and x.size >= SMALL and (mean is None or not _far(mean * rstd, acc.type(1)))
     run = _multiplied_out_backward if near else _broadcast_backward
+    if source.ndim == 2 and (loops := loops_for(x)):
+        run = functools.partial(_compiled_backward, loops)
 
     def part(i, j):
         g, v = gradient[i:j].astype(acc, copy=False), source[i:j].astype(acc, copy=False)
